@@ -31,7 +31,7 @@ def test_contingency_is_in_the_order_of_the_sorted_names():
     assert contingency(["b", "a", "b"], [7, -1, -1]).tolist() == [[1, 0], [1, 1]]
 
 
-@pytest.mark.parametrize("n_classes, n_clusters", [(1, 1), (4, 4), (5, 5), (3, 5), (5, 3), (1, 4), (4, 1)])
+@pytest.mark.parametrize(("n_classes", "n_clusters"), [(1, 1), (4, 4), (5, 5), (3, 5), (5, 3), (1, 4), (4, 1)])
 @pytest.mark.parametrize("seed", range(5))
 def test_accuracy_is_the_best_of_all_one_to_one_matches(n_classes, n_clusters, seed):
     rng = np.random.default_rng(seed)
@@ -146,7 +146,7 @@ def test_match_labels_names_left_over_clusters_as_no_class():
 
 @pytest.mark.parametrize("function", [contingency, clustering_accuracy, match_labels, purity, scores])
 @pytest.mark.parametrize(
-    "y, labels, message",
+    ("y", "labels", "message"),
     [
         ([0, 1, 1], [0, 1], "y has 3 entries and labels has 2"),
         ([], [], "y is empty"),
@@ -186,7 +186,7 @@ def test_psnr_of_bytes_does_not_wrap_around():
 
 
 @pytest.mark.parametrize(
-    "x, x_hat, options, message",
+    ("x", "x_hat", "options", "message"),
     [
         (np.zeros((2, 2)), np.zeros(4), {}, "differ in shape"),
         (np.zeros(0), np.zeros(0), {}, "empty"),
