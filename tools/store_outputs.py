@@ -1,0 +1,139 @@
+"""Run notebooks from a fresh kernel and store their outputs: python tools/store_outputs.py notebooks/01_kmeans.ipynb …
+
+On one machine a second run writes the same bytes: execution times, the Python version, random widget ids and the
+seconds in progress bars are left out or replaced. A notebook with an error is not written; the error names the cell.
+Lessons run at their small size (DCLIB_PROFILE=fast).
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import re
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+VIEW = "application/vnd.jupyter.widget-view+json"
+STATE = "application/vnd.jupyter.widget-state+json"
+KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+SESSION_KEYS = "collapsed ExecuteTime execution jp-MarkdownHeadingCollapsed jupyter scrolled trusted".split()
+# What differs from run to run inside texts: the time in tqdm's bars, and the file name of a cell in warnings.
+NOISE = (
+    (re.compile(r"\[\d+:\d\d(:\d\d)?(<|&lt;)[^\]]*\]"), "[]"),  # [00:03<00:01, 9.8it/s]
+    (re.compile(r"[^\s\"']*ipykernel_\d+[/\\]+\d+\.py"), "CELL"),
+)
+
+
+class NotebookFailed(Exception):
+    """A cell raised, took too long, or killed the kernel."""
+
+
+def read(path: Path) -> nbformat.NotebookNode:
+    """The notebook as nbformat 4.5. A cell without an id gets one that depends on its text and place only."""
+    raw = json.loads(path.read_text(encoding="utf-8"))
+    if raw.get("nbformat") != 4:
+        raise NotebookFailed(f"{path}: nbformat {raw.get('nbformat')}, expected 4; open and save it in JupyterLab")
+    raw["nbformat_minor"] = max(5, raw["nbformat_minor"])
+    for number, cell in enumerate(raw["cells"]):
+        if not cell.get("id"):
+            cell["id"] = hashlib.sha256(f"{number} {''.join(cell['source'])}".encode()).hexdigest()[:8]
+    notebook = nbformat.reads(json.dumps(raw), as_version=4)
+    nbformat.validate(notebook)
+    return notebook
+
+
+def run(notebook: nbformat.NotebookNode, path: Path, timeout: int) -> None:
+    """Execute all cells in the notebook's own folder; `timeout` in seconds per cell."""
+    client = NotebookClient(
+        notebook,
+        timeout=timeout,
+        kernel_name="python3",
+        record_timing=False,
+        coalesce_streams=True,
+        resources={"metadata": {"path": str(path.parent)}},
+    )
+    try:
+        client.execute()
+    except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+        count = sum(c.cell_type == "code" and c.execution_count is not None for c in notebook.cells)
+        raise NotebookFailed(f"{path}: code cell {count} failed; the file is unchanged\n{error}") from None
+
+
+def quiet(text: str) -> str:
+    for pattern, replacement in NOISE:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def normalise(notebook: nbformat.NotebookNode) -> str:
+    """The notebook's text without what differs from run to run."""
+    for cell in notebook.cells:
+        for key in SESSION_KEYS:
+            cell.metadata.pop(key, None)
+        for output in cell.get("outputs", []):
+            if "text" in output:
+                output["text"] = quiet(output["text"])
+            for kind, value in output.get("data", {}).items():
+                if kind.startswith("text/"):
+                    output["data"][kind] = quiet(value)
+    state = notebook.metadata.pop("widgets", {}).get(STATE, {}).get("state", {})
+    notebook.metadata = nbformat.NotebookNode(kernelspec=KERNEL, language_info={"name": "python"})
+
+    # Model ids are random: number them in the order in which the cells' outputs reach them. Others were never shown.
+    queue = [
+        o.data[VIEW]["model_id"] for c in notebook.cells for o in c.get("outputs", []) if VIEW in o.get("data", {})
+    ]
+    shown: list[str] = []
+    while queue:
+        model = queue.pop(0)
+        if model in state and model not in shown:
+            shown.append(model)
+            queue += re.findall("IPY_MODEL_([0-9a-f]{32})", json.dumps(state[model], sort_keys=True))
+    if shown:
+        kept = {model: json.loads(quiet(json.dumps(state[model]))) for model in shown}
+        notebook.metadata.widgets = {STATE: {"state": kept, "version_major": 2, "version_minor": 0}}
+    text = nbformat.writes(notebook)
+    for number, model in enumerate(shown):
+        text = text.replace(model, f"{number:032x}")
+    # Once more through nbformat: keys are sorted, and the new ids sort in another order than the old ones.
+    return nbformat.writes(nbformat.reads(text, as_version=4)) + "\n"
+
+
+def store(path: Path, timeout: int) -> None:
+    """Run one notebook and replace the file in one step."""
+    notebook = read(path)
+    run(notebook, path, timeout)
+    text = normalise(notebook)
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, suffix=".part", delete=False) as file:
+        file.write(text)
+    os.chmod(file.name, path.stat().st_mode)
+    os.replace(file.name, path)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("notebooks", nargs="+", type=Path, metavar="NOTEBOOK")
+    parser.add_argument("--timeout", type=int, default=1200, help="seconds per cell (default %(default)s)")
+    options = parser.parse_args(arguments)
+    os.environ["DCLIB_PROFILE"] = "fast"
+    failed = 0
+    for path in options.notebooks:
+        begin = time.perf_counter()
+        try:
+            store(path, options.timeout)
+        except (NotebookFailed, OSError, ValueError, nbformat.ValidationError) as error:
+            failed += 1
+            print(f"FAILED  {error}", file=sys.stderr)
+        else:
+            print(f"stored  {path}  ({time.perf_counter() - begin:.0f} s)")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
