@@ -1,0 +1,93 @@
+# make        lists the targets
+# Variables:  PYTHON=python3.12         the Python that makes .venv (3.10 or newer)
+#             PIP_ARGS="…"              for pip, e.g. --extra-index-url https://download.pytorch.org/whl/cpu
+#             LAB_ARGS="…"              for JupyterLab, e.g. --no-browser --port=8899
+#             PYTEST_ARGS="…"           for pytest, e.g. -x
+#             NOTEBOOKS="…"             the lessons that `make outputs` runs
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/installed
+NOTEBOOKS ?= $(sort $(wildcard notebooks/*.ipynb))
+FIRST := notebooks/00_start_here.ipynb
+
+# The kernels, nbgrader's alembic and the tests call programs of the environment by name.
+export PATH := $(abspath $(BIN)):$(PATH)
+
+.PHONY: help lab install test lint test-unit test-notebooks test-exercises test-browser outputs exercises grade \
+	experiments bench
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make lab          open the course in JupyterLab (the first time installs everything into $(VENV))"
+	@echo "make test         check it: lint, unit tests, notebooks, exercises, browser"
+	@echo "make exercises    write exercises/ from solutions/"
+	@echo "make grade        grade the students' notebooks in grading/submitted/"
+	@echo "make experiments  run the papers' experiments at full size (hours), results to experiments/results/"
+	@echo "make bench        time the library against others, results to benchmarks/results.json"
+	@echo "make outputs      run the lessons and store their outputs (NOTEBOOKS=notebooks/01_kmeans.ipynb for one)"
+
+# --- set-up ------------------------------------------------------------------------------------------------------------
+
+install: $(STAMP)
+
+# Made again when the dependencies change. On a machine with a half-finished .venv it goes on where it stopped.
+$(STAMP): pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) was not found: install Python 3.10 or newer, or name one: \
+	make $(MAKECMDGOALS) PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "$(PYTHON) is `$(PYTHON) --version 2>&1`, \
+	but the course needs Python 3.10 or newer. Name one: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "$(PYTHON) cannot make a virtual environment \
+	(module venv or ensurepip is missing). Debian, Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@echo "Installing into $(VENV). PyTorch is large: the first time takes minutes."
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install $(PIP_ARGS) --constraint constraints.txt --editable ".[test,teach,features]"
+	@touch $@
+
+# --- the course --------------------------------------------------------------------------------------------------------
+
+# Jupyter refuses to run as root, as one is in a container, unless told.
+lab: $(STAMP)
+	$(BIN)/jupyter lab --ServerApp.root_dir="$(CURDIR)" --LabApp.default_url=/lab/tree/$(FIRST) \
+	  $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_ARGS)
+
+outputs: $(STAMP)
+	$(BIN)/python tools/store_outputs.py $(NOTEBOOKS)
+
+exercises: $(STAMP)
+	mkdir -p grading
+	$(BIN)/nbgrader generate_assignment '*' --no-db --force
+
+grade: $(STAMP)
+	mkdir -p grading
+	for unit in $(notdir $(wildcard solutions/*)); do $(BIN)/nbgrader autograde $$unit || exit 1; done
+
+experiments: $(STAMP)
+	$(BIN)/python -m experiments
+
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks
+
+# --- tests: what fails fast comes first --------------------------------------------------------------------------------
+
+test: lint test-unit test-notebooks test-exercises test-browser
+
+lint: $(STAMP)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+test-unit: $(STAMP)
+	$(BIN)/pytest tests --ignore=tests/browser --ignore=tests/test_exercises.py --ignore=tests/test_grading.py $(PYTEST_ARGS)
+
+test-notebooks: $(STAMP)
+	$(BIN)/pytest --nbval --nbval-sanitize-with=tests/nbval_sanitize.cfg --nbval-cell-timeout=600 notebooks $(PYTEST_ARGS)
+	$(BIN)/pytest --nbval-lax --nbval-cell-timeout=600 solutions $(PYTEST_ARGS)
+
+test-exercises: $(STAMP)
+	$(BIN)/pytest tests/test_exercises.py tests/test_grading.py $(PYTEST_ARGS)
+
+test-browser: $(STAMP)
+	$(BIN)/pytest tests/browser $(PYTEST_ARGS)
