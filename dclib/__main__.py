@@ -56,20 +56,18 @@ def numbers(version: str) -> tuple:
 
 
 def requirements() -> list:
-    """[(package, oldest version, extra or None)] from pyproject.toml; without one, from the installed package."""
+    """[(package, oldest version, extra or "")] from pyproject.toml; without one, from the installed package."""
     pyproject = Path(__file__).resolve().parents[1] / "pyproject.toml"
     if pyproject.exists():  # read by hand: tomllib needs Python 3.11
         blocks = re.findall(r"^([\w-]+) = \[(.*?)\]$", pyproject.read_text(encoding="utf-8"), re.M | re.S)
         found = []
         for name, block in blocks:
             if name in ("dependencies", "test", "teach", "features"):
-                extra = None if name == "dependencies" else name
+                extra = "" if name == "dependencies" else name
                 found += [(*pair, extra) for pair in re.findall(r'"([\w.-]+)>=([\d.]+)"', block)]
         return found
-    found = [
-        re.match(r"([\w.-]+) ?>=([\d.]+)(?:.*extra == ['\"](\w+)['\"])?", r) for r in metadata.requires("dclib") or []
-    ]
-    return [match.groups() for match in found if match]
+    lines = "\n".join(metadata.requires("dclib") or [])
+    return re.findall(r"^([\w.-]+) ?>=([\d.]+)(?:.*extra == ['\"](\w+)['\"])?", lines, re.M)
 
 
 def short(place) -> str:
@@ -122,7 +120,7 @@ def check_hardware(report: Report) -> None:
     name = f" ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else ""
     report.line("device", f"{device}{name}")
     report.line("precision", precision)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     report.line("threads", f"{torch.get_num_threads()} of {cores}")
     if torch.get_num_threads() < cores // 2:
         remedy = "unset OMP_NUM_THREADS, or set it to the number of cores"
