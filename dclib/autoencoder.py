@@ -1,0 +1,187 @@
+"""The autoencoder as a scikit-learn transformer: vanilla, denoising or augmented."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor, nn
+
+from dclib.augmentation import RandomShiftRotate
+from dclib.base import SavedEstimator, check_choice, check_number, check_x, draw_seed
+from dclib.networks import ConvAutoencoder, DenseAutoencoder
+from dclib.training import Rows, adam, make_fabric, map_rows, resolve_device, seeded, train
+
+_NETWORKS = {"dense": DenseAutoencoder, "conv": ConvAutoencoder}
+
+
+def reconstruction_loss(reconstruction: Tensor, target: Tensor) -> Tensor:
+    """Squared error, mean over the features and mean over the batch: the same for any batch size and image size."""
+    return (reconstruction - target).square().mean()
+
+
+def augmenter(augment) -> RandomShiftRotate | None:
+    """The augmentation that the parameter `augment` asks for: False, True or a RandomShiftRotate."""
+    if isinstance(augment, RandomShiftRotate):
+        return augment
+    if not isinstance(augment, (bool, np.bool_)):
+        raise ValueError(
+            f"augment={augment!r} must be False, True or a RandomShiftRotate(max_shift=…, max_rotation=…)."
+        )
+    return RandomShiftRotate() if augment else None
+
+
+def check_training(estimator) -> None:
+    """Check the parameters that all deep methods share."""
+    for name in ("epochs", "batch_size"):
+        check_number(name, getattr(estimator, name), 1, integer=True)
+    check_number("learning_rate", estimator.learning_rate, 0, open_low=True)
+
+
+class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SavedEstimator):
+    """Learns a latent code of `latent_dim` numbers from which X can be reconstructed.
+
+    Minimises the mean squared error (over features and samples) between the reconstruction and its target: the input
+    itself; the clean input where `noise` corrupts it (denoising, Vincent et al. 2010); with `augment`, the shifted and
+    rotated image, which is then input and target alike (Guo et al. 2018, DEC-DA, equation 3). Adam with a one-cycle
+    learning rate.
+
+    Parameters
+    ----------
+    latent_dim : size of the code.
+    network : "dense", "conv" (for images) or an `nn.Module` with `encode` and `decode` (copied, then trained).
+    hidden : sizes of the hidden layers, or channels; None is (500, 500, 2000) for "dense", (32, 64, 128) for "conv".
+    activation : of the hidden layers: "relu", "sigmoid", "tanh", …, or a pair (encoder, decoder).
+    noise : standard deviation of the Gaussian noise added to the input, in the units of X.
+    augment : False, True or a `RandomShiftRotate`; needs images.
+    epochs, batch_size, learning_rate : the learning rate is the peak of the one-cycle schedule.
+    callbacks : list of `dclib.training.Callback`.
+    device : "auto", "cpu", "cuda", "cuda:1", "mps". precision : "auto", "32-true" or "bf16-mixed".
+    random_state : None, int or RandomState; the same int gives the same result on the same machine and thread count.
+
+    Attributes
+    ----------
+    network_ : the trained `nn.Module` on the CPU, history_ : loss per epoch, image_shape_ : (c, h, w) or None.
+    """
+
+    def __init__(
+        self,
+        latent_dim=10,
+        *,
+        network="dense",
+        hidden=None,
+        activation="relu",
+        noise=0.0,
+        augment=False,
+        epochs=30,
+        batch_size=256,
+        learning_rate=1e-3,
+        callbacks=None,
+        device="auto",
+        precision="auto",
+        random_state=None,
+    ):
+        self.latent_dim = latent_dim
+        self.network = network
+        self.hidden = hidden
+        self.activation = activation
+        self.noise = noise
+        self.augment = augment
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.callbacks = callbacks
+        self.device = device
+        self.precision = precision
+        self.random_state = random_state
+
+    def fit(self, X, y=None):
+        """Train on X, (n, d) or images (n, c, h, w); `y` is ignored. Raises ValueError for bad input or parameters."""
+        rows = check_x(self, X, reset=True)
+        check_training(self)
+        check_number("latent_dim", self.latent_dim, 1, integer=True)
+        check_number("noise", self.noise, 0)
+        augment = augmenter(self.augment)
+        if augment and self.image_shape_ is None:
+            raise ValueError("augment shifts and rotates images: pass X as (n, c, h, w), or set augment=False.")
+        seed = draw_seed(self.random_state)
+        with seeded(seed):
+            self.network_ = self._build_network()
+        fabric = make_fabric(self.device, self.precision)
+        data = Rows(rows, self._input_shape, fabric.device)
+        optimizer = adam([self.network_.to(fabric.device)], self.learning_rate)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, self.learning_rate, epochs=self.epochs, steps_per_epoch=-(-len(data) // self.batch_size)
+        )
+        network, optimizer = fabric.setup(self.network_, optimizer)
+
+        def step(indices: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+            target = data[indices]
+            if augment:
+                target = augment(target, generator)
+            noise = (
+                self.noise * torch.randn(target.shape, generator=generator, device=target.device) if self.noise else 0.0
+            )
+            _, reconstruction = network(target + noise)
+            loss = reconstruction_loss(reconstruction, target)
+            optimizer.zero_grad()
+            fabric.backward(loss)
+            optimizer.step()
+            schedule.step()
+            return {"loss": loss}
+
+        self.network_.train()
+        state = {"network": network, "optimizer": optimizer, "schedule": schedule}
+        train(self, step, data, fabric=fabric, state=state, epochs=self.epochs, batch_size=self.batch_size, seed=seed)
+        self.network_.eval().cpu()
+        return self
+
+    @property
+    def _input_shape(self) -> tuple[int, ...]:
+        return self.image_shape_ or (self.n_features_in_,)
+
+    def _build_network(self) -> nn.Module:
+        if isinstance(self.network, nn.Module):
+            import copy
+
+            return copy.deepcopy(self.network)
+        check_choice("network", self.network, _NETWORKS)
+        options = {} if self.hidden is None else {"hidden": tuple(self.hidden)}
+        return _NETWORKS[self.network](self._input_shape, self.latent_dim, activation=self.activation, **options)
+
+    def _map(self, name: str, x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        """The network's method `name` on all rows, in float32."""
+        # During training (callbacks) the network is on its device already.
+        device = next(self.network_.parameters()).device
+        training, target = self.network_.training, device if device.type != "cpu" else resolve_device(self.device)
+        self.network_.eval().to(target)
+        try:
+            return map_rows(getattr(self.network_, name), Rows(x, shape, target)).cpu().numpy()
+        finally:
+            self.network_.train(training).to(device)
+
+    def transform(self, X) -> np.ndarray:
+        """Latent codes (n, latent_dim), computed in float32."""
+        return self._map("encode", check_x(self, X, reset=False), self._input_shape)
+
+    def inverse_transform(self, Z) -> np.ndarray:
+        """Decode latent codes (n, latent_dim) -> (n, d) or images (n, c, h, w), as X was."""
+        check_is_fitted(self)
+        codes = np.asarray(Z, dtype=np.float32)
+        if codes.ndim != 2 or codes.shape[1] != self._n_features_out:
+            raise ValueError(f"Z has shape {codes.shape}: give codes of shape (n, {self._n_features_out}).")
+        return self._map("decode", codes, codes.shape[1:])
+
+    def reconstruct(self, X) -> np.ndarray:
+        """X through encoder and decoder, in the shape that `inverse_transform` gives."""
+        return self.inverse_transform(self.transform(X))
+
+    def score_samples(self, X) -> np.ndarray:
+        """Minus the mean squared reconstruction error of each sample (n,): low where X is unlike the training data."""
+        rows = check_x(self, X, reset=False)
+        return -np.square(self.reconstruct(X).reshape(len(rows), -1) - rows).mean(axis=1)
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.latent_dim

@@ -1,0 +1,209 @@
+"""What all estimators share: checking the input, drawing a seed, saving and loading."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from dclib.augmentation import RandomShiftRotate
+
+_FLOATS = (np.float32, np.float64)
+
+
+def draw_seed(random_state) -> int:
+    """A seed for a `torch.Generator` from scikit-learn's `random_state` (None, an int or a RandomState)."""
+    return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+
+
+def make_generator(random_state) -> torch.Generator:
+    """A generator on the CPU, seeded by `random_state`; torch's global generator is left alone."""
+    return torch.Generator().manual_seed(draw_seed(random_state))
+
+
+def check_x(estimator, x, *, reset: bool, dtype=_FLOATS) -> np.ndarray:
+    """Check samples: (n, d), or images (n, c, h, w); return them as rows (n, d), float32 or float64.
+
+    With `reset`, remembers the number of features and, for images, `image_shape_` = (c, h, w) (else None). Without, raises
+    a ValueError unless the samples fit what the estimator was fitted on; rows of c·h·w values pass for images.
+    """
+    if isinstance(x, torch.Tensor):
+        x = x.detach().cpu().numpy()
+    shape = np.shape(x) if not hasattr(x, "shape") else x.shape  # a sparse matrix has a shape, but np.shape is ()
+    image_shape = None
+    if len(shape) == 4:
+        image_shape, x = tuple(int(s) for s in shape[1:]), np.asarray(x).reshape(shape[0], -1)
+    elif len(shape) == 3:
+        raise ValueError(
+            f"X has 3 axes, {tuple(shape)}. Pass rows (n, d), or images (n, c, h, w): for gray images X[:, None]."
+        )
+    if not reset:
+        check_is_fitted(estimator)
+        if image_shape is not None and image_shape != estimator.image_shape_:
+            fitted = estimator.image_shape_ or f"rows of {estimator.n_features_in_} values"
+            raise ValueError(
+                f"X holds images of shape {image_shape}, but this {type(estimator).__name__} was fitted on {fitted}."
+            )
+    rows = validate_data(estimator, x, reset=reset, dtype=list(dtype), order="C")
+    if reset:
+        estimator.image_shape_ = image_shape
+    return rows
+
+
+def check_choice(name: str, value, choices) -> None:
+    """Raise a ValueError that lists the choices unless `value` is one of them."""
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(f"{name}={value!r} is not known: choose one of {', '.join(map(repr, choices))}.")
+
+
+def check_number(name: str, value, low, high=np.inf, *, integer=False, open_low=False) -> None:
+    """Raise a ValueError unless low <= value <= high (low < value with `open_low`)."""
+    kind: tuple = (int, np.integer) if integer else (int, float, np.integer, np.floating)
+    ok = isinstance(value, kind) and not isinstance(value, bool)
+    if not (ok and (low < value if open_low else low <= value) and value <= high):
+        what = "an integer" if integer else "a number"
+        interval = f"{'above' if open_low else 'of at least'} {low}" + (
+            "" if high == np.inf else f" and at most {high}"
+        )
+        raise ValueError(f"{name}={value!r} must be {what} {interval}.")
+
+
+def check_n_clusters(n_clusters, n_samples: int) -> None:
+    check_number("n_clusters", n_clusters, 1, integer=True)
+    if n_clusters > n_samples:
+        raise ValueError(
+            f"n_clusters={n_clusters}, but X has n_samples={n_samples}: ask for fewer clusters or give more samples."
+        )
+
+
+class SavedEstimator(BaseEstimator):
+    """A scikit-learn estimator that can be saved without pickle: one safetensors file, the parameters as JSON in its header.
+
+    What is saved: the constructor's parameters (without callbacks) and every attribute that fitting set (name ends in `_`).
+    """
+
+    def save(self, path) -> None:
+        """Write the fitted estimator to `path`; the file appears whole or not at all.
+
+        Raises ValueError where something in it has no safe form (a network class or callable of your own).
+        """
+        check_is_fitted(self)
+        tensors: dict[str, np.ndarray] = {}
+        header = json.dumps(_pack(self, "", tensors))
+        path = Path(path)
+        partial = path.with_name(path.name + ".partial")
+        save_file(tensors, partial, metadata={"dclib": header})
+        os.replace(partial, path)
+
+    @classmethod
+    def load(cls, path):
+        """Read what `save` wrote; raises FileNotFoundError, or ValueError for a file of another kind or class."""
+        if not Path(path).is_file():
+            raise FileNotFoundError(f"There is no saved model at {path}.")
+        try:
+            with safe_open(path, framework="numpy") as file:
+                header = (file.metadata() or {}).get("dclib")
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        except SafetensorError as error:
+            raise ValueError(f"{path} is damaged or no file of dclib's `save`: {error}.") from error
+        if header is None:
+            raise ValueError(f"{path} is a safetensors file, but was not written by dclib's `save`.")
+        packed = json.loads(header)
+        if packed["class"] != cls.__name__:
+            raise ValueError(f"{path} holds a {packed['class']}, not a {cls.__name__}: use {packed['class']}.load.")
+        return _unpack(packed, tensors, {cls.__name__: cls} | _saved_classes())
+
+
+def _saved_classes() -> dict[str, type]:
+    found, queue = {}, [SavedEstimator]
+    while queue:
+        for sub in queue.pop().__subclasses__():
+            found[sub.__name__] = sub
+            queue.append(sub)
+    return found
+
+
+def _pack(value, where: str, tensors: dict) -> Any:
+    """JSON form of `value`; arrays go to `tensors` under the name `where`."""
+    if isinstance(value, SavedEstimator):
+        params = {k: v for k, v in value.get_params(deep=False).items() if k != "callbacks"}
+        fitted = {k: v for k, v in vars(value).items() if k.endswith("_") and not k.startswith("_")}
+        return {
+            "class": type(value).__name__,
+            "params": {k: _pack(v, f"{where}{k}.", tensors) for k, v in params.items()},
+            "fitted": {k: _pack(v, f"{where}{k}.", tensors) for k, v in fitted.items()},
+        }
+    if isinstance(value, torch.nn.Module):
+        if not hasattr(value, "config"):
+            raise ValueError(
+                f"A network of your own ({type(value).__name__}) has no safe form on disk: save its weights with "
+                "safetensors.torch.save_model(estimator.network_, path)."
+            )
+        for name, tensor in value.state_dict().items():
+            tensors[where + name] = np.ascontiguousarray(tensor.detach().cpu().numpy())
+        return {"network": type(value).__name__, "config": _pack(value.config, where, tensors), "at": where}
+    if isinstance(value, np.ndarray) and value.dtype != object:
+        if value.dtype.kind in "US":
+            return {"strings": value.tolist()}
+        tensors[where] = np.ascontiguousarray(value)
+        return {"array": where}
+    if isinstance(value, RandomShiftRotate):
+        return {"augment": dataclasses.asdict(value)}
+    if hasattr(value, "rows") and hasattr(value, "to_frame"):
+        return {"history": value.rows}
+    if isinstance(value, tuple):
+        return {"tuple": [_pack(v, f"{where}{i}.", tensors) for i, v in enumerate(value)]}
+    if isinstance(value, list):
+        return [_pack(v, f"{where}{i}.", tensors) for i, v in enumerate(value)]
+    if isinstance(value, dict):
+        return {"dict": {k: _pack(v, f"{where}{k}.", tensors) for k, v in value.items()}}
+    if isinstance(value, np.generic):
+        return value.item()
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    raise ValueError(f"{where.strip('.')} is a {type(value).__name__}, which has no safe form on disk.")
+
+
+def _unpack(packed, tensors, classes) -> Any:
+    if isinstance(packed, list):
+        return [_unpack(v, tensors, classes) for v in packed]
+    if not isinstance(packed, dict):
+        return packed
+    match packed:
+        case {"class": name, "params": params, "fitted": fitted}:
+            estimator = classes[name](**{k: _unpack(v, tensors, classes) for k, v in params.items()})
+            for key, value in fitted.items():
+                setattr(estimator, key, _unpack(value, tensors, classes))
+            return estimator
+        case {"network": name, "config": config, "at": where}:
+            from dclib import networks
+
+            network = getattr(networks, name)(**_unpack(config, tensors, classes))
+            weights = {key: torch.from_numpy(tensors[where + key].copy()) for key in network.state_dict()}
+            network.load_state_dict(weights)
+            return network.eval()
+        case {"array": where}:
+            return tensors[where]
+        case {"strings": values}:
+            return np.asarray(values)
+        case {"augment": values}:
+            return RandomShiftRotate(**values)
+        case {"history": rows}:
+            from dclib.training import History
+
+            return History(rows)
+        case {"tuple": values}:
+            return tuple(_unpack(v, tensors, classes) for v in values)
+        case {"dict": values}:
+            return {k: _unpack(v, tensors, classes) for k, v in values.items()}
+    raise ValueError(f"This file was written by another version of dclib: {sorted(packed)} is not known here.")

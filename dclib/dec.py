@@ -1,0 +1,154 @@
+"""DEC, deep embedded clustering: a clustering that teaches itself (Xie, Girshick and Farhadi 2016)."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dclib.autoencoder import augmenter, reconstruction_loss
+from dclib.base import check_number
+from dclib.deep_clusterer import DeepClusterer, Monitor
+from dclib.kmeans import squared_distances
+from dclib.training import adam, map_rows, train
+
+
+def soft_assignment(z: Tensor, centers: Tensor, alpha: float = 1.0) -> Tensor:
+    """q_ij ∝ (1 + ‖z_i − μ_j‖²/α)^(−(α+1)/2), rows sum to one (equation 1). z (n, d), centers (k, d) -> q (n, k)"""
+    return torch.log1p(squared_distances(z, centers) / alpha).mul(-(alpha + 1) / 2).softmax(1)
+
+
+def target_distribution(q: Tensor) -> Tensor:
+    """p_ij ∝ q_ij² / f_j with f_j = Σ_i q_ij over the *whole* data set, rows sum to one (equation 3). (n, k) -> (n, k)"""
+    weight = q.square() / q.sum(0)
+    return weight / weight.sum(1, keepdim=True)
+
+
+def kl_divergence(p: Tensor, q: Tensor) -> Tensor:
+    """KL(P‖Q) = Σ_j p_ij log(p_ij / q_ij): sum over the clusters, mean over the samples (equation 2). (n, k), (n, k) -> ()"""
+    return (torch.xlogy(p, p) - torch.xlogy(p, q)).sum(1).mean()
+
+
+class DEC(DeepClusterer):
+    """Sharpens the soft assignment q of the latent codes towards its own target p, by the encoder and the centers.
+
+    Loss: KL(P‖Q) + reconstruction_weight · mean squared reconstruction error; Adam. p is computed from all samples.
+
+    Parameters
+    ----------
+    n_clusters : number of clusters k.
+    autoencoder : an `Autoencoder`, fitted (the starting point; it stays untouched) or not; None trains a default one.
+    init : start of the centers. "k-means": lowest loss of `n_init` runs. "balanced": k-means with clusters of equal size,
+        which assumes classes of about equal size, as p does, and does not depend on luck.
+    alpha : degrees of freedom of Student's t.
+    augment : False, True or a `RandomShiftRotate`: p from the clean images, q from augmented ones (Guo et al. 2018).
+    reconstruction_weight : above 0 keeps the decoder in training (IDEC, Guo et al. 2017, whose γ is its inverse).
+    update_interval : steps between two computations of p inside an epoch; one is made after every epoch in any case.
+    tol : training ends when an epoch changes the cluster of at most this share of the samples; 0 never ends early.
+    epochs, batch_size, learning_rate, callbacks, device, precision, random_state : as in `Autoencoder`.
+
+    Attributes
+    ----------
+    labels_ (n,), cluster_centers_ (k, latent_dim), autoencoder_, start_labels_ (n,) : labels before training, history_ :
+    columns loss, changed (share of samples), smallest_share (of a cluster), latent_variance (sum over dimensions).
+    """
+
+    def __init__(
+        self,
+        n_clusters=10,
+        *,
+        autoencoder=None,
+        init="k-means",
+        n_init=20,
+        alpha=1.0,
+        augment=False,
+        reconstruction_weight=0.0,
+        update_interval=140,
+        tol=1e-3,
+        epochs=15,
+        batch_size=256,
+        learning_rate=1e-4,
+        callbacks=None,
+        device="auto",
+        precision="auto",
+        random_state=None,
+    ):
+        self.n_clusters = n_clusters
+        self.autoencoder = autoencoder
+        self.init = init
+        self.n_init = n_init
+        self.alpha = alpha
+        self.augment = augment
+        self.reconstruction_weight = reconstruction_weight
+        self.update_interval = update_interval
+        self.tol = tol
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.callbacks = callbacks
+        self.device = device
+        self.precision = precision
+        self.random_state = random_state
+
+    def _check_parameters(self) -> None:
+        check_number("alpha", self.alpha, 0, open_low=True)
+        check_number("reconstruction_weight", self.reconstruction_weight, 0)
+        check_number("update_interval", self.update_interval, 1, integer=True)
+        check_number("tol", self.tol, 0, 1)
+        if augmenter(self.augment) and self.image_shape_ is None:
+            raise ValueError("augment shifts and rotates images: pass X as (n, c, h, w), or set augment=False.")
+
+    def _train(self, data, network, centers, fabric, seed) -> None:
+        augment = augmenter(self.augment)
+        optimizer = adam([network, centers], self.learning_rate)
+        network, optimizer = fabric.setup(network, optimizer)
+        network.mark_forward_method("encode")
+        monitor = Monitor(self.n_clusters)
+        p, age = torch.empty(0), 0  # the target (n, k) and the steps since it was computed
+
+        def update_target() -> tuple[Tensor, Tensor]:
+            nonlocal p, age
+            z = map_rows(network.encode, data)
+            q = soft_assignment(z, centers.detach(), self.alpha)
+            p, age = target_distribution(q), 0
+            return z, q.argmax(1)
+
+        def refresh() -> dict[str, float]:
+            self._publish(centers)
+            report = monitor(*update_target())
+            return report | {"stop": report["changed"] <= self.tol > 0}
+
+        def step(rows: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+            nonlocal age
+            if age == self.update_interval:
+                update_target()
+            age += 1
+            x = augment(data[rows], generator) if augment else data[rows]
+            if self.reconstruction_weight:
+                z, reconstruction = network(x)
+            else:
+                z, reconstruction = network.encode(x), x
+            clustering = kl_divergence(p[rows], soft_assignment(z, centers, self.alpha))
+            loss = clustering + self.reconstruction_weight * reconstruction_loss(reconstruction, x)
+            optimizer.zero_grad()
+            fabric.backward(loss)
+            optimizer.step()
+            return {"loss": loss, "kl": clustering}
+
+        state = {"network": network, "centers": centers, "optimizer": optimizer}
+        train(
+            self,
+            step,
+            data,
+            fabric=fabric,
+            state=state,
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            seed=seed,
+            refresh=refresh,
+        )
+
+    def predict_proba(self, X) -> np.ndarray:
+        """Soft assignments q (n, k)."""
+        z, centers = torch.from_numpy(self.transform(X)), torch.from_numpy(self.cluster_centers_)
+        return soft_assignment(z, centers, self.alpha).numpy()

@@ -1,0 +1,169 @@
+"""The base of the joint methods: take or train the autoencoder, start the centers, train, label, sound the alarms."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+
+import numpy as np
+import torch
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, clone
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
+
+from dclib.autoencoder import Autoencoder, check_training
+from dclib.base import SavedEstimator, check_choice, check_n_clusters, check_number, check_x, draw_seed
+from dclib.kmeans import assign, kmeans_plus_plus, lloyd, squared_distances
+from dclib.training import Rows, make_fabric, map_rows
+
+INITS = ("k-means", "balanced")
+
+
+def balanced_centers(z: Tensor, n_clusters: int, generator: torch.Generator, n_rows: int = 20_000) -> Tensor:
+    """Centers of a k-means whose clusters all have the same size -> (k, d). z: (n, d)
+
+    The assignment is an entropic transport plan between samples and clusters with equal cluster shares (Cuturi 2013,
+    "Sinkhorn distances"), its entropy annealed so that the random start is forgotten. Computed on `n_rows` random rows.
+    """
+    z = z[torch.randperm(len(z), generator=generator)[:n_rows].to(z.device)]
+    centers = z[:n_clusters]
+    variance = z.var(0, correction=0).sum()
+    for temperature in (0.2, 0.1, 0.05, 0.02):
+        for _ in range(12):
+            log_plan = -squared_distances(z, centers) / (temperature * variance + torch.finfo(z.dtype).tiny)
+            for _ in range(30):  # Sinkhorn: scale the columns to equal sums, then the rows to one
+                log_plan = log_plan - log_plan.logsumexp(0, keepdim=True)
+                log_plan = log_plan.log_softmax(1)
+            plan = log_plan.exp()
+            centers = plan.T @ z / plan.sum(0)[:, None]
+    return centers
+
+
+def start_centers(z: Tensor, n_clusters: int, init: str, n_init: int, generator: torch.Generator) -> Tensor:
+    """Centers in the latent space to start from -> (k, d). z: (n, d)"""
+    if init == "balanced":
+        return balanced_centers(z, n_clusters, generator)
+    starts = (z[kmeans_plus_plus(z, n_clusters, generator)] for _ in range(n_init))
+    return min((lloyd(z, start) for start in starts), key=lambda run: run[2][-1])[0]
+
+
+class Monitor:
+    """What to watch in each epoch: the share of samples that changed their cluster, and the collapse alarms."""
+
+    def __init__(self, n_clusters: int):
+        self.n_clusters, self.previous = n_clusters, None
+
+    def __call__(self, z: Tensor, labels: Tensor) -> dict[str, float]:
+        """z (n, d), labels (n,) -> changed, smallest_share of a cluster, latent_variance (summed over the dimensions)."""
+        changed = 1.0 if self.previous is None else float((labels != self.previous).float().mean())
+        self.previous = labels
+        shares = torch.bincount(labels, minlength=self.n_clusters) / len(labels)
+        return {
+            "changed": changed,
+            "smallest_share": float(shares.min()),
+            "latent_variance": float(z.var(0, correction=0).sum()),
+        }
+
+
+class DeepClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, SavedEstimator):
+    """Base of the methods that train an encoder and cluster centers together.
+
+    A subclass sets the parameters that `fit` reads here and provides `_train(data, network, centers, fabric, seed)`,
+    which trains the two in place.
+    """
+
+    def fit(self, X, y=None):
+        """Cluster X, (n, d) or images (n, c, h, w); `y` is ignored. Raises ValueError for bad input or parameters."""
+        rows = check_x(self, X, reset=True)
+        check_n_clusters(self.n_clusters, len(rows))
+        check_training(self)
+        check_choice("init", self.init, INITS)
+        check_number("n_init", self.n_init, 1, integer=True)
+        self._check_parameters()
+        seed = draw_seed(self.random_state)
+        fabric = make_fabric(self.device, self.precision)
+        self.autoencoder_ = self._start_autoencoder(rows.reshape(len(rows), *self._input_shape), seed)
+        network = self.autoencoder_.network_.to(fabric.device)
+        data = Rows(rows, self._input_shape, fabric.device)
+        z = map_rows(network.encode, data)
+        generator = torch.Generator().manual_seed(seed)
+        centers = torch.nn.Parameter(start_centers(z, self.n_clusters, self.init, self.n_init, generator).contiguous())
+        self._publish(centers)
+        self.start_labels_ = assign(z, centers.detach())[0].cpu().numpy()
+        start_variance = float(z.var(0, correction=0).sum())
+        self._train(data, network, centers, fabric, seed)
+        self._publish(centers)
+        network.eval().cpu()
+        self.labels_ = self.predict(rows)
+        self._warn_of_collapse(rows, start_variance)
+        return self
+
+    def _check_parameters(self) -> None:
+        """What a subclass has to check before training."""
+
+    def _train(self, data: Rows, network, centers: torch.nn.Parameter, fabric, seed: int) -> None:
+        raise NotImplementedError
+
+    @property
+    def _input_shape(self) -> tuple[int, ...]:
+        return self.image_shape_ or (self.n_features_in_,)
+
+    def _start_autoencoder(self, x: np.ndarray, seed: int) -> Autoencoder:
+        """A copy of the fitted autoencoder that the user gave, or a newly trained one."""
+        given = self.autoencoder
+        if given is None:
+            given = Autoencoder(device=self.device, precision=self.precision)
+        if not isinstance(given, Autoencoder):
+            raise ValueError(f"autoencoder must be a dclib Autoencoder or None, not {type(given).__name__}.")
+        try:
+            check_is_fitted(given)
+        except NotFittedError:
+            fresh = clone(given)
+            if fresh.random_state is None:
+                fresh.set_params(random_state=seed)
+            return fresh.fit(x)
+        if given._input_shape != self._input_shape:
+            raise ValueError(
+                f"The autoencoder was fitted on samples of shape {given._input_shape}, but X holds samples of shape "
+                f"{self._input_shape}: fit it on data of this kind, or pass an unfitted one."
+            )
+        fitted = copy.copy(given)
+        fitted.network_ = copy.deepcopy(given.network_)
+        return fitted
+
+    def _publish(self, centers: Tensor) -> None:
+        """Show the present centers to callbacks and users."""
+        self.cluster_centers_ = centers.detach().cpu().numpy().copy()
+
+    def _warn_of_collapse(self, rows: np.ndarray, start_variance: float) -> None:
+        variance = float(self.transform(rows).var(axis=0).sum())
+        shares = np.bincount(self.labels_, minlength=self.n_clusters) / len(rows)
+        problems = []
+        if variance <= 1e-4 * start_variance:
+            problems.append(f"the latent variance fell from {start_variance:.3g} to {variance:.3g}")
+        if self.n_clusters > 1 and shares.max() > 0.95:
+            problems.append(f"one cluster owns {shares.max():.1%} of the samples")
+        elif (shares == 0).any():
+            problems.append(f"{(shares == 0).sum()} of {self.n_clusters} clusters are empty")
+        if problems:
+            warnings.warn(
+                f"{type(self).__name__} collapsed: {', and '.join(problems)}. Train the autoencoder longer, lower "
+                "learning_rate, or look at history_ for the epoch in which it happened.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+
+    def transform(self, X) -> np.ndarray:
+        """Latent codes (n, latent_dim)."""
+        rows = check_x(self, X, reset=False)
+        return self.autoencoder_.transform(rows.reshape(len(rows), *self._input_shape))
+
+    def predict(self, X) -> np.ndarray:
+        """Cluster of each sample (n,): the center nearest to its latent code."""
+        z, centers = torch.from_numpy(self.transform(X)), torch.from_numpy(self.cluster_centers_)
+        return assign(z, centers)[0].numpy()
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.cluster_centers_.shape[1]

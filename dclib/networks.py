@@ -1,0 +1,126 @@
+"""Plain networks with `encode` and `decode`; linear latent layer, linear output, no normalisation layers.
+
+The latent layer is linear because the clusters need room in all directions: a ReLU there pins the codes to the positive
+orthant and a sigmoid to a box. `config` holds what the constructor was given, so that a saved network can be rebuilt.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "relu": nn.ReLU,
+    "leaky_relu": nn.LeakyReLU,
+    "elu": nn.ELU,
+    "selu": nn.SELU,
+    "celu": nn.CELU,
+    "sigmoid": nn.Sigmoid,
+    "tanh": nn.Tanh,
+}
+
+
+def _activations(names: str | Sequence[str]) -> tuple[type[nn.Module], type[nn.Module]]:
+    """(encoder's, decoder's) activation from one name or a pair of names."""
+    pair = (names, names) if isinstance(names, str) else tuple(names)
+    if len(pair) != 2 or not all(name in ACTIVATIONS for name in pair):
+        raise ValueError(
+            f"activation={names!r} is not known: give one of {', '.join(ACTIVATIONS)}, or a pair (encoder, decoder)."
+        )
+    return ACTIVATIONS[pair[0]], ACTIVATIONS[pair[1]]
+
+
+def _mlp(sizes: Sequence[int], activation: type[nn.Module]) -> nn.Sequential:
+    """Linear layers of these sizes with the activation between them, not after the last."""
+    layers: list[nn.Module] = []
+    for n_in, n_out in pairwise(sizes):
+        layers += [nn.Linear(n_in, n_out), activation()]
+    return nn.Sequential(*layers[:-1])
+
+
+class _Autoencoder(nn.Module):
+    encoder: nn.Module
+    decoder: nn.Module
+
+    def encode(self, x: Tensor) -> Tensor:
+        """(n, *input_shape) -> (n, latent_dim)"""
+        return self.encoder(x)
+
+    def decode(self, z: Tensor) -> Tensor:
+        """(n, latent_dim) -> (n, *input_shape)"""
+        return self.decoder(z)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """(n, *input_shape) -> latent (n, latent_dim), reconstruction (n, *input_shape)"""
+        z = self.encode(x)
+        return z, self.decode(z)
+
+
+class DenseAutoencoder(_Autoencoder):
+    """d-500-500-2000-latent_dim and back: the network of DEC (Xie et al. 2016, section 3).
+
+    input_shape: (d,) or (c, h, w); images are flattened and reshaped inside. hidden: sizes of the encoder's hidden
+    layers; the decoder mirrors them. activation: a name, or a pair (encoder, decoder).
+    """
+
+    def __init__(
+        self,
+        input_shape: Sequence[int],
+        latent_dim: int = 10,
+        hidden: Sequence[int] = (500, 500, 2000),
+        activation="relu",
+    ):
+        super().__init__()
+        self.config = {
+            "input_shape": tuple(input_shape),
+            "latent_dim": latent_dim,
+            "hidden": tuple(hidden),
+            "activation": activation,
+        }
+        encoder_activation, decoder_activation = _activations(activation)
+        sizes = [math.prod(input_shape), *hidden, latent_dim]
+        self.encoder = nn.Sequential(nn.Flatten(), _mlp(sizes, encoder_activation))
+        self.decoder = nn.Sequential(_mlp(sizes[::-1], decoder_activation), nn.Unflatten(1, tuple(input_shape)))
+
+
+class ConvAutoencoder(_Autoencoder):
+    """Three convolutions of stride 2 (32, 64, 128 channels), then a dense latent layer, and the mirror image of this:
+    the network of DCEC (Guo et al. 2017, "Deep clustering with convolutional autoencoders", section 3).
+
+    input_shape: (c, h, w), any size of at least 8 pixels and any number of channels.
+    """
+
+    def __init__(
+        self, input_shape: Sequence[int], latent_dim: int = 10, hidden: Sequence[int] = (32, 64, 128), activation="relu"
+    ):
+        super().__init__()
+        if len(input_shape) != 3 or min(input_shape[1:]) < 2 ** len(hidden):
+            raise ValueError(
+                f"The convolutional network takes images (c, h, w) of at least {2 ** len(hidden)} pixels a side, not {tuple(input_shape)}: "
+                'use network="dense" or larger images.'
+            )
+        self.config = {
+            "input_shape": tuple(input_shape),
+            "latent_dim": latent_dim,
+            "hidden": tuple(hidden),
+            "activation": activation,
+        }
+        encoder_activation, decoder_activation = _activations(activation)
+        channels, sizes = [input_shape[0], *hidden], [tuple(input_shape[1:])]
+        down: list[nn.Module] = []
+        up: list[nn.Module] = []
+        for i, (c_in, c_out) in enumerate(pairwise(channels)):
+            kernel = 3 if i == len(hidden) - 1 else 5
+            h, w = sizes[-1]
+            sizes.append(((h + 1) // 2, (w + 1) // 2))
+            down += [nn.Conv2d(c_in, c_out, kernel, stride=2, padding=kernel // 2), encoder_activation()]
+            # A stride-2 convolution maps sizes 2m - 1 and 2m to m; output_padding says which of the two to return to.
+            odd = (1 - h % 2, 1 - w % 2)
+            back = nn.ConvTranspose2d(c_out, c_in, kernel, stride=2, padding=kernel // 2, output_padding=odd)
+            up = [decoder_activation(), back, *up]
+        last = (channels[-1], *sizes[-1])
+        self.encoder = nn.Sequential(*down, nn.Flatten(), nn.Linear(math.prod(last), latent_dim))
+        self.decoder = nn.Sequential(nn.Linear(latent_dim, math.prod(last)), nn.Unflatten(1, last), *up)

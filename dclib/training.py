@@ -1,0 +1,368 @@
+"""The one training loop, with device, precision and checkpoints from Lightning Fabric.
+
+A method hands `train` a function `step(rows, generator)` that does one optimizer step on these rows and returns its losses.
+The random numbers of an epoch depend on the seed and the epoch alone, so that a training taken up again at an epoch goes on
+as if it had never stopped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import math
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from lightning_fabric import Fabric
+
+PRECISIONS = ("auto", "32-true", "bf16-mixed")
+# Rows in one block where no gradient is needed: large enough for full speed, small enough for a laptop's memory.
+_BLOCK = 8192
+
+
+# --- device and precision ---------------------------------------------------------------------------------------------
+
+
+def resolve_device(device: str | torch.device = "auto") -> torch.device:
+    """ "auto" is the first CUDA device, else Apple's mps, else the CPU; raises ValueError for what this machine lacks."""
+    if device == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda", 0)
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        resolved = torch.device(device)
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(f'device={device!r} is not known: use "auto", "cpu", "cuda", "cuda:1" or "mps".') from error
+    count = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}.get(
+        resolved.type, 0
+    )
+    if (resolved.index or 0) >= count:
+        raise ValueError(
+            f'device={device!r} is not on this machine: use "auto" or "cpu" (python -m dclib shows what there is).'
+        )
+    return resolved
+
+
+def _cpu_has_bf16() -> bool:
+    """Whether the CPU multiplies bfloat16 in hardware (AMX or AVX-512 BF16): elsewhere it is slower than float32."""
+    checks = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
+    return any(getattr(torch.cpu, check)() for check in checks if hasattr(torch.cpu, check))
+
+
+def resolve_precision(precision: str = "auto", device: torch.device | None = None) -> str:
+    """ "auto" is "bf16-mixed" where the hardware multiplies bfloat16, else "32-true" (Fabric's names)."""
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision={precision!r} is not known: choose one of {', '.join(map(repr, PRECISIONS))}.")
+    if precision != "auto":
+        return precision
+    device = device or resolve_device()
+    fast = {"cuda": torch.cuda.is_bf16_supported, "cpu": _cpu_has_bf16}.get(device.type, bool)()
+    return "bf16-mixed" if fast else "32-true"
+
+
+def make_fabric(device: str | torch.device = "auto", precision: str = "auto") -> Fabric:
+    """A Fabric on one device. Modules that it sets up compute in `precision` and return float32."""
+    from lightning_fabric import Fabric
+
+    # Fabric announces the precision of every training through its logger; History and the doctor say it where it is asked for.
+    logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.WARNING)
+    resolved = resolve_device(device)
+    return Fabric(
+        accelerator=resolved.type,
+        devices=1 if resolved.type != "cuda" else [resolved.index or 0],
+        precision=resolve_precision(precision, resolved),
+    )
+
+
+class seeded:
+    """Context in which torch's global generator starts from `seed`; its state is put back at the end."""
+
+    def __init__(self, seed: int):
+        self.seed = seed
+
+    def __enter__(self):
+        self._fork = torch.random.fork_rng(devices=[])
+        self._fork.__enter__()
+        torch.manual_seed(self.seed)
+
+    def __exit__(self, *error):
+        self._fork.__exit__(*error)
+
+
+def epoch_generator(seed: int, epoch: int, device: torch.device) -> torch.Generator:
+    mixed = int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0] >> 1)
+    return torch.Generator(device=device).manual_seed(mixed)
+
+
+# --- data -------------------------------------------------------------------------------------------------------------
+
+
+class Rows:
+    """The whole data set as one tensor; `rows[indices]` is a batch on the device, one `index_select`.
+
+    It lives on the device if it takes at most half of the free memory there, else in main memory.
+    """
+
+    def __init__(self, x: np.ndarray, shape: tuple[int, ...], device: torch.device):
+        self.device = device
+        self.tensor = torch.from_numpy(np.ascontiguousarray(x, dtype=np.float32)).view(-1, *shape)
+        if device.type != "cuda" or 2 * self.tensor.nbytes < torch.cuda.mem_get_info(device)[0]:
+            self.tensor = self.tensor.to(device)
+
+    def __len__(self) -> int:
+        return len(self.tensor)
+
+    def __getitem__(self, indices: Tensor) -> Tensor:
+        return self.tensor.index_select(0, indices.to(self.tensor.device)).to(self.device, non_blocking=True)
+
+    def blocks(self) -> Iterable[Tensor]:
+        for block in self.tensor.split(_BLOCK):
+            yield block.to(self.device, non_blocking=True)
+
+
+@torch.no_grad()
+def map_rows(function: Callable[[Tensor], Tensor], rows: Rows) -> Tensor:
+    """`function` on all rows, block by block, without gradients -> float32 on the device."""
+    return torch.cat([function(block).float() for block in rows.blocks()])
+
+
+# --- history and callbacks --------------------------------------------------------------------------------------------
+
+
+class History:
+    """What happened in each epoch: `rows` is a list of dicts, `history["loss"]` a column, `to_frame()` a DataFrame."""
+
+    def __init__(self, rows: Iterable[dict[str, float]] = ()):
+        self.rows = list(rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, column: str) -> list[float]:
+        if self.rows and not any(column in row for row in self.rows):
+            raise KeyError(f"{column!r}: the history has the columns {list(self.rows[-1])}")
+        return [row.get(column, math.nan) for row in self.rows]
+
+    def __repr__(self) -> str:
+        last = ", ".join(f"{k}={v:.4g}" for k, v in self.rows[-1].items()) if self.rows else ""
+        return f"History({len(self.rows)} epochs{'; last: ' + last if last else ''})"
+
+    def to_frame(self) -> pd.DataFrame:
+        import pandas as pd
+
+        return pd.DataFrame(self.rows)
+
+
+@dataclass
+class Run:
+    """One call of `train`, as the callbacks see it. `row` is this epoch's row of the history; setting `stop` ends it."""
+
+    estimator: Any
+    fabric: Fabric
+    state: dict[str, Any]
+    data: Rows
+    epochs: int
+    seed: int
+    epoch: int = 0
+    history: History = field(default_factory=History)
+    stop: bool = False
+
+    @property
+    def row(self) -> dict[str, float]:
+        return self.history.rows[-1]
+
+
+class Callback:
+    """Does nothing; a subclass overrides what it needs."""
+
+    def on_fit_start(self, run: Run) -> None: ...
+
+    def on_epoch_end(self, run: Run) -> None: ...
+
+    def on_fit_end(self, run: Run) -> None: ...
+
+
+class Progress(Callback):
+    """A progress bar over the epochs, in the notebook and in the terminal."""
+
+    def on_fit_start(self, run: Run) -> None:
+        from tqdm.auto import tqdm
+
+        self.bar = tqdm(total=run.epochs, initial=run.epoch, desc=type(run.estimator).__name__, unit="epoch")
+
+    def on_epoch_end(self, run: Run) -> None:
+        self.bar.set_postfix({k: f"{v:.4g}" for k, v in run.row.items() if k != "epoch"}, refresh=False)
+        self.bar.update()
+
+    def on_fit_end(self, run: Run) -> None:
+        self.bar.close()
+
+
+class Evaluate(Callback):
+    """Adds what `function(estimator)` returns (a dict of numbers) to the history, every `every` epochs and at the last."""
+
+    def __init__(self, function: Callable[[Any], dict[str, float]], every: int = 1):
+        self.function, self.every = function, every
+
+    def on_epoch_end(self, run: Run) -> None:
+        if run.epoch % self.every == 0 or run.epoch == run.epochs or run.stop:
+            run.row.update(self.function(run.estimator))
+
+
+class Scores(Evaluate):
+    """Adds ACC, NMI, ARI, V and purity of `estimator.predict(X)` against the labels y; training never sees them."""
+
+    def __init__(self, X, y, every: int = 1):
+        from dclib import metrics
+
+        super().__init__(lambda estimator: metrics.scores(y, estimator.predict(X)), every)
+
+
+class EarlyStopping(Callback):
+    """Ends training when `monitor` has not fallen by a share of `min_delta` for `patience` epochs."""
+
+    def __init__(self, monitor: str = "loss", patience: int = 5, min_delta: float = 1e-3):
+        self.monitor, self.patience, self.min_delta = monitor, patience, min_delta
+
+    def on_epoch_end(self, run: Run) -> None:
+        values = run.history[self.monitor]  # from the history, so that a resumed training stops where it would have
+        best, since = math.inf, 0
+        for value in values:
+            if value < best - self.min_delta * abs(best) or best == math.inf:
+                best, since = value, 0
+            else:
+                since += 1
+        run.stop |= since >= self.patience
+
+
+class Checkpoint(Callback):
+    """Writes the state of training to `path` after every epoch; a later fit with the same `path` goes on from there.
+
+    The file appears whole or not at all, so an interruption at any moment (kill -9, power) costs at most one epoch, and the
+    training ends with the weights that it would have had. Raises ValueError where the file belongs to another training
+    (other parameters or other data). A finished training is loaded, not repeated.
+    """
+
+    def __init__(self, path, every: int = 1):
+        self.path, self.every = Path(path), every
+
+    def on_fit_start(self, run: Run) -> None:
+        self._fingerprint = self._identify(run)
+        if not self.path.exists():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            return
+        about = {"fingerprint": "", "epoch": 0, "history": "", "seed": 0, "stop": False}
+        saved = run.fabric.load(self.path, {})
+        if not isinstance(saved, dict) or not set(about) <= set(saved):
+            raise ValueError(f"{self.path} is no checkpoint of dclib: choose another path.")
+        if saved["fingerprint"] != self._fingerprint:
+            changed = [
+                k for k, v in json.loads(self._fingerprint).items() if json.loads(saved["fingerprint"]).get(k) != v
+            ]
+            raise ValueError(
+                f"The checkpoint {self.path} belongs to another training (it differs in {', '.join(changed)}): "
+                "choose another path, or delete it to start anew."
+            )
+        for name, value in run.state.items():
+            if isinstance(value, Tensor):
+                value.data.copy_(saved[name])
+            else:
+                value.load_state_dict(saved[name])
+        run.epoch, run.seed, run.stop = saved["epoch"], saved["seed"], saved["stop"]
+        run.history.rows[:] = json.loads(saved["history"])
+
+    def on_epoch_end(self, run: Run) -> None:
+        if run.epoch % self.every and run.epoch != run.epochs and not run.stop:
+            return
+        about = {"fingerprint": self._fingerprint, "epoch": run.epoch, "seed": run.seed, "stop": run.stop}
+        partial = self.path.with_name(self.path.name + ".partial")
+        run.fabric.save(partial, {**run.state, **about, "history": json.dumps(run.history.rows)})
+        with open(partial, "rb") as file:
+            os.fsync(file.fileno())
+        os.replace(partial, self.path)
+
+    @staticmethod
+    def _identify(run: Run) -> str:
+        """Which training this is: the class, its parameters and the data."""
+        skipped = ("callbacks", "device")
+        params = {k: repr(v) for k, v in run.estimator.get_params().items() if k.split("__")[-1] not in skipped}
+        params.pop("autoencoder", None)  # its parameters are there one by one
+        data = hashlib.blake2b(run.data.tensor.cpu().numpy().tobytes(), digest_size=16).hexdigest()
+        return json.dumps({"class": type(run.estimator).__name__, **params, "data": data})
+
+
+# --- the loop ---------------------------------------------------------------------------------------------------------
+
+
+def train(
+    estimator,
+    step: Callable[[Tensor, torch.Generator], dict[str, Tensor]],
+    data: Rows,
+    *,
+    fabric: Fabric,
+    state: dict[str, Any],
+    epochs: int,
+    batch_size: int,
+    seed: int,
+    refresh: Callable[[], dict[str, float]] | None = None,
+) -> History:
+    """Train for `epochs` and return the history; sets `estimator.history_` as it goes.
+
+    step(rows, generator): one optimizer step on the batch with these row numbers -> losses (scalars, means over the batch).
+    state: what a checkpoint must hold (modules, optimizers, schedulers, tensors that change from epoch to epoch).
+    refresh(): called before the first epoch and after every epoch, for what a method computes on all rows; returns columns
+    for the history. A true "stop" among them ends the training.
+    The estimator's `callbacks` run in order. A Checkpoint is moved to the end, so that it holds what the others added.
+    Raises FloatingPointError when a loss is no longer finite, naming the epoch.
+    """
+    callbacks = sorted(estimator.callbacks or (), key=lambda callback: isinstance(callback, Checkpoint))
+    run = Run(estimator, fabric, state, data, epochs, seed)
+    estimator.history_ = run.history
+    for callback in reversed(callbacks):  # a checkpoint first: the others see where training starts
+        callback.on_fit_start(run)
+    try:
+        if refresh:
+            refresh()
+        while run.epoch < epochs and not run.stop:
+            run.epoch += 1
+            losses = _train_epoch(step, data, batch_size, epoch_generator(run.seed, run.epoch, fabric.device))
+            if not all(map(math.isfinite, losses.values())):
+                raise FloatingPointError(
+                    f"{type(estimator).__name__}: the loss is not finite in epoch {run.epoch} ({losses}). "
+                    "Lower learning_rate, or scale X: images to [0, 1], other features to unit variance."
+                )
+            notes = refresh() if refresh else {}
+            run.stop = bool(notes.pop("stop", False))
+            run.history.rows.append({"epoch": run.epoch, **losses, **notes})
+            for callback in callbacks:
+                callback.on_epoch_end(run)
+    finally:
+        for callback in callbacks:
+            callback.on_fit_end(run)
+    return run.history
+
+
+def _train_epoch(step, data: Rows, batch_size: int, generator: torch.Generator) -> dict[str, float]:
+    """One pass over the data in random order -> mean losses. Sums stay on the device: one transfer an epoch."""
+    order = torch.randperm(len(data), generator=generator, device=generator.device)
+    totals: dict[str, Tensor] = {}
+    for rows in order.split(batch_size):
+        for name, loss in step(rows, generator).items():
+            totals[name] = totals.get(name, 0.0) + loss.detach() * len(rows)
+    return {name: float(total) / len(data) for name, total in totals.items()}
+
+
+def adam(modules: Iterable[nn.Module | nn.Parameter], learning_rate: float) -> torch.optim.Adam:
+    """Adam over all parameters, in PyTorch's fused form: one pass over the weights a step."""
+    parameters = [p for m in modules for p in (m.parameters() if isinstance(m, nn.Module) else [m])]
+    return torch.optim.Adam(parameters, lr=learning_rate, fused=parameters[0].device.type in ("cpu", "cuda"))
