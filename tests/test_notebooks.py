@@ -1,0 +1,338 @@
+"""Every lesson is a file that a reader can trust: run top to bottom, no error, alt text, no traces of a machine.
+
+That a lesson gives its stored outputs again is tested by nbval (`make test-notebooks`); what we add to it is tested here.
+"""
+
+import copy
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tools"))
+import store_outputs  # noqa: E402
+
+LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+CELLS = range(20, 41)
+MOST_LINES = 20
+PICTURES = ("image/png", "image/jpeg")
+FOLDERS = "home|root|tmp|var|opt|mnt|usr|srv|private|Users|work|workspace|content|kaggle"
+MACHINE_PATH = re.compile(rf"(?<![\w.:/~$-])/(?:{FOLDERS})/[\w.-]+|\b[A-Z]:\\\\?Users|\S*ipykernel_\d+")
+NOT_IN_CODE = {
+    "installs a package": re.compile(r"^\s*[%!]\s*(?:pip|conda|uv|apt)\b|-m[\s\"',]+pip\b", re.M),
+    "names a URL": re.compile(r"https?://|\bftp://|\burllib\.request|\brequests\.(?:get|post)\b"),
+    "silences all warnings": re.compile(r"(?:filterwarnings|simplefilter)\(\s*[\"']ignore[\"']\s*\)"),
+}
+
+
+def text_of(value) -> str:
+    return value if isinstance(value, str) else "".join(value)
+
+
+def pictures_without_text(cell: dict):
+    """What in a cell shows a picture that a blind reader hears nothing about."""
+    if cell["cell_type"] == "markdown":
+        source = text_of(cell["source"])
+        yield from re.findall(r"!\[\s*\]\([^)]*\)", source)
+        htmls = [source]
+    else:
+        htmls = []
+        for output in cell.get("outputs", []):
+            data, metadata = output.get("data", {}), output.get("metadata", {})
+            for kind in PICTURES:
+                alt = metadata.get("alt") or metadata.get(kind, {}).get("alt", "")
+                if kind in data and len(alt.split()) < 3:
+                    yield f"{kind} (show figures with dclib.plots.show(figure, alt=...))"
+            if "image/svg+xml" in data:
+                yield "image/svg+xml (use PNG)"
+            htmls.append(text_of(data.get("text/html", "")))
+    for html in htmls:
+        for tag in re.findall(r"<img\b[^>]*>", html):
+            if not re.search(r"\balt=\"[^\"]*\w+\s+\w+\s+\w+", tag):
+                yield tag[:60]
+
+
+def readable_text(notebook: dict) -> str:
+    """The file without the bytes of pictures, in which anything may occur."""
+    notebook = copy.deepcopy(notebook)
+    for cell in notebook["cells"]:
+        cell.pop("attachments", None)
+        for output in cell.get("outputs", []):
+            for kind in PICTURES:
+                output.get("data", {}).pop(kind, None)
+    notebook["metadata"].pop("widgets", None)
+    text = json.dumps(notebook, ensure_ascii=False)
+    return re.sub(r"base64,[A-Za-z0-9+/=\\n]+", "", text)
+
+
+def problems(notebook: dict) -> list[str]:
+    """What is wrong with a lesson (its parsed JSON), in words; nothing if all is well."""
+    found = []
+    cells, metadata = notebook["cells"], notebook["metadata"]
+    code = [(number, cell) for number, cell in enumerate(cells) if cell["cell_type"] == "code"]
+
+    def complain(number, what):
+        found.append(f"cell {number}: {what}")
+
+    # The file
+    if (notebook["nbformat"], notebook["nbformat_minor"]) != (4, 5):
+        found.append("not nbformat 4.5")
+    if metadata.get("kernelspec") != store_outputs.KERNEL or metadata.get("language_info") != {"name": "python"}:
+        found.append("metadata not normalised: run tools/store_outputs.py")
+    if set(metadata) - {"kernelspec", "language_info", "widgets"}:
+        found.append(f"metadata {sorted(metadata)}: only kernelspec, language_info and widgets are wanted")
+    ids = [cell.get("id") for cell in cells]
+    if None in ids or len(set(ids)) < len(ids):
+        found.append("cell ids are missing or double")
+    for number, cell in enumerate(cells):
+        if noise := set(cell["metadata"]) & set(store_outputs.SESSION_KEYS):
+            complain(number, f"metadata of a session: {sorted(noise)}")
+    for match in MACHINE_PATH.findall(readable_text(notebook)):
+        found.append(f"a path of a machine: {match}")
+
+    # The shape
+    if len(cells) not in CELLS:
+        found.append(f"{len(cells)} cells, but a lesson has {CELLS.start} to {CELLS.stop - 1}")
+    first = text_of(cells[0]["source"]) if cells else ""
+    if not first.startswith("# ") or not re.search(
+        r"\bminutes\b.*\bdifficulty\b|\bdifficulty\b.*\bminutes\b", first, re.S | re.I
+    ):
+        complain(0, "the first cell holds the title, and says minutes and difficulty")
+    end = "\n".join(text_of(cell["source"]) for cell in cells[-6:])
+    for what, pattern in (
+        ("a quiz with <details>", "<details>"),
+        ("what to remember", "(?i)remember"),
+        ("references", "(?i)references"),
+    ):
+        if not re.search(pattern, end):
+            found.append(f"the last cells lack {what}")
+    if not any("assert" in text_of(cell["source"]) for _, cell in code):
+        found.append("no cell asserts what the text claims")
+
+    # The code and its stored outputs
+    counts = [cell["execution_count"] for _, cell in code]
+    if counts != list(range(1, len(counts) + 1)):
+        found.append(f"not run top to bottom from a fresh kernel: execution counts {counts}")
+    state = metadata.get("widgets", {}).get(store_outputs.STATE, {}).get("state", {})
+    for number, cell in code:
+        source, tags = text_of(cell["source"]), cell["metadata"].get("tags", [])
+        lines = len(source.splitlines())
+        if lines > MOST_LINES:
+            complain(number, f"{lines} lines of code, more than {MOST_LINES}")
+        for what, pattern in NOT_IN_CODE.items():
+            if pattern.search(source):
+                complain(number, what)
+        for tag in tags:
+            if tag == "nbval-skip" or (
+                tag.startswith(("rtol", "atol")) and not re.fullmatch(r"[ra]tol=\d*\.?\d+", tag)
+            ):
+                complain(number, f"tag {tag!r}")
+        for output in cell["outputs"]:
+            if output["output_type"] == "error" and "raises-exception" not in tags:
+                complain(number, f"a stored error: {output['ename']}")
+            view = output.get("data", {}).get(store_outputs.VIEW)
+            if view and view["model_id"] not in state:
+                complain(number, "a widget without stored state: run tools/store_outputs.py")
+    for number, cell in enumerate(cells):
+        for picture in pictures_without_text(cell):
+            complain(number, f"no alt text: {picture}")
+    return found
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_lesson(path):
+    raw = json.loads(path.read_text(encoding="utf-8"))
+    nbformat.validate(raw)
+    found = problems(raw)
+    assert not found, "\n".join(found)
+
+
+def test_lessons_are_numbered_and_start_at_00():
+    names = [path.name for path in LESSONS]
+    assert names, "no lessons"
+    assert names[0] == "00_start_here.ipynb"
+    assert all(re.fullmatch(r"\d\d_[a-z_]+\.ipynb", name) for name in names), names
+    assert len({name[:2] for name in names}) == len(names), "a number twice"
+
+
+# --- the checks themselves: a good lesson passes, each mistake is found -----------------------------------------------
+
+
+def good_lesson() -> dict:
+    cells = [new_markdown_cell("# A lesson\n\nNeeds 40 minutes. Difficulty: easy.")]
+    cells += [new_code_cell(f"assert {n} > 0", execution_count=n) for n in range(1, 20)]
+    cells.append(new_markdown_cell("## What to remember\n<details>why</details>\n## References"))
+    notebook = new_notebook(
+        cells=cells, metadata={"kernelspec": store_outputs.KERNEL, "language_info": {"name": "python"}}
+    )
+    notebook.nbformat_minor = 5
+    return json.loads(nbformat.writes(notebook))
+
+
+def picture(alt=None):
+    return {
+        "output_type": "display_data",
+        "data": {"image/png": "iVBORw0KGgo=", "text/plain": "<Figure>"},
+        "metadata": {"image/png": {"alt": alt}} if alt else {},
+    }
+
+
+def test_a_good_lesson_has_no_problems():
+    lesson = good_lesson()
+    lesson["cells"][2]["outputs"] = [picture("Two lines cross at zero")]
+    assert problems(lesson) == []
+
+
+def change_code(source, **fields):
+    def change(lesson):
+        lesson["cells"][3].update({"source": source, **fields})
+
+    return change
+
+
+def change_output(output):
+    return change_code("1", outputs=[output])
+
+
+html = {"output_type": "display_data", "metadata": {}, "data": {"text/html": "<img src='x.png' alt=\"\">"}}
+error = {"output_type": "error", "ename": "KeyError", "evalue": "", "traceback": []}
+stream = {"output_type": "stream", "name": "stdout", "text": "saved in /home/me/model.safetensors"}
+widget = {"output_type": "display_data", "metadata": {}, "data": {store_outputs.VIEW: {"model_id": "ab"}}}
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (lambda n: n["metadata"].update(language_info={"name": "python", "version": "3.11"}), "not normalised"),
+        (lambda n: n["cells"][1].update(id=n["cells"][2]["id"]), "ids"),
+        (lambda n: n["cells"][1]["metadata"].update(execution={}), "session"),
+        (lambda n: n["cells"].pop(5), "execution counts"),
+        (lambda n: n.update(cells=n["cells"][:2] + n["cells"][4:]), "19 cells"),
+        (lambda n: n["cells"][0].update(source="# Title"), "first cell"),
+        (lambda n: n["cells"][-1].update(source="The end"), "a quiz"),
+        (lambda n: n["cells"][-1]["source"].append("![](picture.png)"), "alt text"),
+        (change_code("1", execution_count=7), "execution counts"),
+        (change_code("1", execution_count=None), "execution counts"),
+        (change_code("x = 1\n" * 21), "21 lines"),
+        (change_code("!pip install torch"), "installs"),
+        (change_code("x = load('https://example.org/x.npz')"), "URL"),
+        (change_code("import warnings\nwarnings.filterwarnings('ignore')"), "silences"),
+        (change_code("1", metadata={"tags": ["nbval-skip"]}), "nbval-skip"),
+        (change_code("1", metadata={"tags": ["rtol:0.1"]}), "rtol:0.1"),
+        (change_output(error), "KeyError"),
+        (change_output(stream), "/home/me"),
+        (change_output(picture()), "alt text"),
+        (change_output(picture("plot")), "alt text"),
+        (change_output(html), "alt text"),
+        (change_output(widget), "stored state"),
+    ],
+)
+def test_each_mistake_is_found(change, complaint):
+    lesson = good_lesson()
+    change(lesson)
+    assert complaint in "\n".join(problems(lesson))
+
+
+# --- tools/store_outputs.py and notebooks/conftest.py -----------------------------------------------------------------
+
+WIDGET = """\
+import warnings
+import ipywidgets
+from tqdm.auto import tqdm
+warnings.warn("careful")
+for _ in tqdm(range(3)): pass
+slider = ipywidgets.IntSlider(value=3)
+ipywidgets.VBox([slider, ipywidgets.Image(value=b"png")])"""
+
+
+def write(path: Path, *cells) -> Path:
+    nbformat.write(new_notebook(cells=list(cells)), path)
+    return path
+
+
+def test_a_second_run_stores_the_same_bytes(tmp_path):
+    path = write(tmp_path / "widget.ipynb", new_code_cell(WIDGET, metadata={"scrolled": True}))
+    assert store_outputs.main([str(path)]) == 0
+    once = path.read_bytes()
+    assert store_outputs.main([str(path)]) == 0
+    assert path.read_bytes() == once
+    notebook = json.loads(once)
+    (cell,) = notebook["cells"]
+    assert cell["execution_count"] == 1
+    assert cell["metadata"] == {}
+    views = [
+        o["data"][store_outputs.VIEW]["model_id"] for o in cell["outputs"] if store_outputs.VIEW in o.get("data", {})
+    ]
+    assert len(views) == 2  # the bar and the box
+    assert set(views) <= set(notebook["metadata"]["widgets"][store_outputs.STATE]["state"])
+
+
+def test_a_failing_notebook_is_named_and_left_alone(tmp_path, capsys):
+    bad = write(tmp_path / "bad.ipynb", new_code_cell("x = 1"), new_code_cell("x / 0"))
+    good = write(tmp_path / "good.ipynb", new_code_cell("print(2)"))
+    before = bad.read_bytes()
+    assert store_outputs.main([str(bad), str(good), str(tmp_path / "none.ipynb")]) == 1
+    assert bad.read_bytes() == before
+    assert json.loads(good.read_text())["cells"][0]["outputs"][0]["text"] == ["2\n"]
+    message = capsys.readouterr().err
+    assert "bad.ipynb: code cell 2 failed" in message
+    assert "ZeroDivisionError" in message
+    assert "none.ipynb" in message
+
+
+def test_cells_without_ids_get_the_same_ids_each_time(tmp_path):
+    path = write(tmp_path / "old.ipynb", new_code_cell("1"), new_code_cell("1"))
+    raw = json.loads(path.read_text())
+    for cell in raw["cells"]:
+        del cell["id"]
+    path.write_text(json.dumps({**raw, "nbformat_minor": 4}))
+    ids = [[cell.id for cell in store_outputs.read(path).cells] for _ in range(2)]
+    assert ids[0] == ids[1]
+    assert len(set(ids[0])) == 2
+
+
+# What a cell prints when its output is stored, what it prints later, its tags, and whether that is the same.
+COMPARED = [
+    ("acc 0.934, n 500", "acc 0.934, n 500", [], True),
+    ("acc 0.934, n 500", "acc 0.935, n 500", [], False),
+    ("acc 0.934, n 500", "acc 0.95, n 500", ["rtol=0.05"], True),
+    ("acc 0.934, n 500", "acc 0.80, n 500", ["rtol=0.05"], False),
+    ("acc 0.934, n 500", "acc 0.934, n 501", ["rtol=0.05"], False),
+    ("acc 0.934, n 500", "nmi 0.934, n 500", ["rtol=0.05"], False),
+    ("acc 0.934, n 500", "acc 0.934", ["rtol=0.05"], False),
+    ("loss -0.01", "loss 0.01", ["atol=0.03"], True),
+    ("loss -0.01", "loss 0.05", ["atol=0.03"], False),
+    ("took 3.1 s, 0x7f3a5b2c", "took 12 s, 0x55aa12345678", [], True),
+    ("loss  1e-03", "loss 1.01e-03", ["rtol=0.05"], True),
+]
+
+
+def test_nbval_compares_numbers_by_the_tags_of_a_cell(tmp_path):
+    (tmp_path / "conftest.py").write_text((ROOT / "notebooks" / "conftest.py").read_text())
+    cells, wanted = [], [same for *_, same in COMPARED]
+    for stored, later, tags, _ in COMPARED:
+        output = nbformat.v4.new_output("stream", name="stdout", text=stored + "\n")
+        cells.append(new_code_cell(f"print({later!r})", metadata={"tags": tags}, outputs=[output], execution_count=1))
+    # Of a widget only the class counts, and it does count.
+    for stored, same in (("IntSlider(value=3, max=7)", True), ("FloatSlider(value=3.0)", False)):
+        data = {store_outputs.VIEW: {"model_id": "0" * 32}, "text/plain": stored}
+        output = nbformat.v4.new_output("execute_result", data=data, execution_count=1)
+        cells.append(
+            new_code_cell("import ipywidgets; ipywidgets.IntSlider(value=5)", outputs=[output], execution_count=1)
+        )
+        wanted.append(same)
+    write(tmp_path / "numbers.ipynb", *cells)
+    sanitizer = ROOT / "tests" / "nbval_sanitize.cfg"
+    options = ["--nbval", f"--nbval-sanitize-with={sanitizer}", "-c", str(ROOT / "pyproject.toml"), "-rA", "--color=no"]
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *options, str(tmp_path)]
+    run = subprocess.run(command, cwd=tmp_path, text=True, capture_output=True)
+    passed = {int(n) for n in re.findall(r"^PASSED .*::Cell (\d+)", run.stdout, re.M)}
+    failed = {int(n) for n in re.findall(r"^FAILED .*::Cell (\d+)", run.stdout, re.M)}
+    assert passed | failed == set(range(len(wanted))), run.stdout + run.stderr
+    assert passed == {n for n, same in enumerate(wanted) if same}, run.stdout
