@@ -17,14 +17,18 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from cycler import cycler
 from matplotlib import patheffects
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
+from scipy.optimize import linear_sum_assignment
 
 # Ten colours that stay apart for readers with any of the three colour-vision deficiencies (CIEDE2000 difference of
-# at least 12 under the simulation of Machado et al. 2009; tests/test_plots.py measures it). The first three are Okabe and Ito's.
+# at least 12 under the simulation of Machado et al. 2009; tests/test_plots.py measures it).
+# The first three are Okabe and Ito's.
 COLORS = (
     "#0072b2",  # blue
     "#e69f00",  # orange
@@ -41,7 +45,7 @@ COLORS = (
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "p", "h")
 GRAY = "#666666"  # for what is not a cluster: grid, notes, points without a label
 
-STYLE: dict[str, Any] = {
+STYLE: Any = {
     "figure.dpi": 100,
     "figure.constrained_layout.use": True,
     "font.size": 15,  # readable from the last row: 21 px at 100 px per inch
@@ -59,7 +63,7 @@ STYLE: dict[str, Any] = {
     "lines.linewidth": 2.5,
     "image.interpolation": "nearest",
     "image.cmap": "gray",
-    "axes.prop_cycle": mpl.cycler(color=COLORS),
+    "axes.prop_cycle": cycler(color=COLORS),
 }
 
 
@@ -84,7 +88,7 @@ def use_style() -> None:
 
 
 def figure(rows: int = 1, columns: int = 1, *, width: float = 9.0, height: float = 4.5, **options) -> Any:
-    """(figure, axes) of that size in inches, in the lessons' style; pyplot knows nothing of it, so it is not shown twice.
+    """(figure, axes) of that size in inches, in the lessons' style. pyplot does not know it: nothing is shown twice.
 
     `options` go to `Figure.subplots` (sharex, width_ratios, …).
     """
@@ -130,7 +134,7 @@ def show(what: Figure | Axes, *, alt: str, dpi: int = 150) -> None:
     """Put a figure (or the figure of these axes) on the page as a picture with the alternative text `alt`.
 
     100 pixels of the page are an inch of the figure; `dpi` above 100 keeps it sharp on a fine screen. ValueError if
-    `alt` is empty. Write the alt text without numbers that come from training: stored outputs are compared word for word.
+    `alt` is empty. Write it without numbers that come from training: stored outputs are compared word for word.
     """
     from IPython.display import display
 
@@ -211,11 +215,11 @@ def clusters(
                 ax.scatter(own[:, 0], own[:, 1], s=size, color=color(k), marker=marker(k), alpha=0.6, linewidths=0)
                 if names is not None:
                     at = np.asarray(centers)[k] if centers is not None else np.median(own, axis=0)
-                    label(ax, at[0], at[1], names[k], color=_dark(color(k)))
+                    label(ax, at[0], at[1], names[k], color=text_color(k))
         if paths is not None:
             for k, path in enumerate(np.asarray(paths).transpose(1, 0, 2)):
                 ax.plot(*path.T, color="white", linewidth=4.5, zorder=4)
-                ax.plot(*path.T, color=_dark(color(k)), linewidth=2, marker=".", markersize=7, zorder=4.5)
+                ax.plot(*path.T, color=text_color(k), linewidth=2, marker=".", markersize=7, zorder=4.5)
         if centers is not None:
             cross(ax, centers)
         ax.set_aspect("equal", adjustable="datalim")
@@ -227,7 +231,7 @@ def cross(ax: Axes, centers, size: float = 220) -> None:
     """Centers (k, 2) as crosses with a white edge."""
     centers = np.asarray(centers)
     for k, at in enumerate(centers):
-        ax.scatter(at[0], at[1], s=size, marker="X", color=_dark(color(k)), edgecolors="white", linewidths=2, zorder=5)
+        ax.scatter(at[0], at[1], s=size, marker="X", color=text_color(k), edgecolors="white", linewidths=2, zorder=5)
 
 
 def embedding(
@@ -252,6 +256,11 @@ def embedding(
     if not any(axis_names):
         ax.set(xticks=[], yticks=[])
     return ax
+
+
+def text_color(index: int) -> str:
+    """The colour of cluster or class `index`, dark enough for text on white."""
+    return to_hex(_dark(color(index)))
 
 
 def _dark(value: str) -> tuple[float, float, float]:
@@ -353,6 +362,17 @@ def heat_map(
 def contingency(table, **options) -> Axes:
     """`heat_map` of classes (rows) against clusters (columns)."""
     return heat_map(table, **options)
+
+
+def frame_match(ax: Axes, table) -> None:
+    """Frame the cells of a drawn table (n_classes, n_clusters) that the one-to-one match of ACC counts as right.
+
+    A match on an empty cell counts nothing and gets no frame.
+    """
+    table = np.asarray(table)
+    for i, k in zip(*linear_sum_assignment(table, maximize=True), strict=True):
+        if table[i, k]:
+            ax.add_patch(Rectangle((k - 0.45, i - 0.42), 0.9, 0.84, fill=False, linewidth=4, edgecolor=COLORS[1]))
 
 
 # --- pictures ---------------------------------------------------------------------------------------------------------
