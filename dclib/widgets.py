@@ -18,8 +18,10 @@ import numpy as np
 import traitlets
 from matplotlib.figure import Figure
 from PIL import Image
+from scipy.optimize import linear_sum_assignment
+from sklearn.metrics import adjusted_rand_score, homogeneity_completeness_v_measure
 
-from dclib import plots
+from dclib import metrics, plots
 from dclib.training import Callback, Run
 
 _PICTURE = {
@@ -160,9 +162,9 @@ def _sprite(images) -> tuple[bytes, tuple[int, int]]:
 class PointCanvas(anywidget.AnyWidget):
     """Points that show their picture on hover and, with `placing`, take clicks. Drawn by the page, without the kernel.
 
-    points (n, 2), labels (n,) with −1 for none, centers (k, 2), trails (steps, k, 2); images as `plots.pictures` takes
-    them, one a point. on_place(x, y) and on_drag(index, x, y) are called with data coordinates. From the keyboard: Tab to
-    the picture, arrows (with Shift: faster) move a cross-hair, Enter places a point, Escape leaves.
+    points (n, 2), labels (n,) with −1 for none, centers (k, 2), trails (steps, k, 2). images: as `plots.pictures`
+    takes them, one a point. on_place(x, y) and on_drag(index, x, y) get data coordinates. From the keyboard: Tab to the
+    picture, arrows (with Shift: faster) move a cross-hair, Enter places a point, Escape leaves.
     """
 
     _esm = Path(__file__).with_name("point_canvas.js")
@@ -281,3 +283,386 @@ class HoverDigits(PointCanvas):
         options = {"width": 720, "height": 540, "radius": 4.0, "axes": False} | options
         options.setdefault("description", "Points of an embedding. Move over a point to see its image.")
         super().__init__(z, y, images=images, **options)
+
+
+# --- Lloyd's algorithm, step by step ----------------------------------------------------------------------------------
+
+
+def blobs(n: int = 60, random_state: int = 0) -> np.ndarray:
+    """Points (n, 2) in four round groups of unequal spread, inside the box [0, 10] × [0, 8]."""
+    generator = np.random.default_rng(random_state)
+    middles = np.array([[2.0, 2.0], [2.6, 5.8], [7.4, 2.4], [7.6, 6.0]])
+    spread = np.array([0.5, 0.6, 0.9, 0.45])
+    group = np.arange(n) % len(middles)
+    points = middles[group] + spread[group, None] * generator.standard_normal((n, 2))
+    return points.clip([0.2, 0.2], [9.8, 7.8])
+
+
+class LloydStepper(W.VBox):
+    """Lloyd's algorithm in half steps, on points that are placed by clicking.
+
+    Click on an empty place: a point. Drag a center: another start. The buttons assign the points, move the centers, do
+    both until nothing changes, draw a new start, or take all points away. It shows what just happened, the loss after
+    each half step, and the final loss of each start so far.
+
+    points (n, 2) in the box [0, 10] × [0, 8], `blobs()` by default. State to read: points, centers, labels, losses
+    (after each half step), finals (the loss at which each start got stuck, in order), stuck.
+    """
+
+    def __init__(self, points=None, n_clusters: int = 4, random_state: int = 0):
+        self.points = np.asarray(blobs() if points is None else points, dtype=float).reshape(-1, 2)
+        self._generator = np.random.default_rng(random_state)
+        self.centers: np.ndarray | None = None
+        self.labels: np.ndarray | None = None
+        self.losses: list[float] = []
+        self.finals: list[float] = []
+        self.stuck, self._assign_next, self._quiet = False, True, False
+        self.canvas = PointCanvas(
+            view=[0, 10, 0, 8],
+            width=560,
+            height=460,
+            radius=6.0,
+            on_place=self.place,
+            on_drag=self.drag,
+            description="Points and cluster centers. Click to place a point, drag a center to move it. "
+            "By keyboard: arrows move a cross-hair, Enter places a point.",
+        )
+        self.curve = picture(alt="The loss after each half step")
+        self.says = W.HTML()
+        self.k_slider = W.IntSlider(n_clusters, min=2, max=8, description="clusters k")
+        self.assign_button = self._button(
+            "Assign points", self.assign, "primary", "Each point joins its nearest center"
+        )
+        self.update_button = self._button(
+            "Move centers", self.update, "primary", "Each center moves to its points' mean"
+        )
+        self.run_button = self._button("Run until stuck", self.run, "success", "Both steps until no point changes")
+        self.start_button = self._button("New start", self.new_start, "warning", "k of the points become the centers")
+        self.clear_button = self._button("Clear points", self.clear, "", "Take all points away")
+        self.k_slider.observe(lambda _: self._new_data(), "value")
+        wrap = W.Layout(flex_flow="row wrap")
+        super().__init__(
+            [
+                W.HBox([self.assign_button, self.update_button, self.run_button], layout=wrap),
+                W.HBox([self.start_button, self.clear_button, self.k_slider], layout=wrap),
+                self.says,
+                W.HBox([self.canvas, self.curve], layout=W.Layout(flex_flow="row wrap", align_items="flex-start")),
+            ]
+        )
+        self.new_start()
+
+    @staticmethod
+    def _button(text: str, action: Callable[[], None], look: str, tip: str) -> W.Button:
+        button = W.Button(description=text, button_style=look, tooltip=tip, layout=W.Layout(width="150px"))
+        button.on_click(lambda _: action())
+        return button
+
+    # what the student can do
+
+    def place(self, x: float, y: float) -> None:
+        """Add a point. The centers stay, the losses start anew: it is another data set."""
+        self.points = np.vstack([self.points, [x, y]])
+        if self.centers is None:
+            self._new_data()
+        else:
+            self.finals.clear()
+            self._begin(self.centers, f"Point {len(self.points)} placed. Assign the points.")
+
+    def drag(self, index: int, x: float, y: float) -> None:
+        """Move a center by hand: another start."""
+        if self.centers is not None:
+            centers = self.centers.copy()
+            centers[index] = x, y
+            self._begin(centers, "You moved a center. That is a new start: assign the points.")
+
+    def new_start(self) -> None:
+        """k different points become the centers."""
+        k = self.k_slider.value
+        if len(self.points) < k:
+            missing = k - len(self.points)
+            return self._begin(None, f"Place {missing} more point{'s' * (missing > 1)}: {k} centers need {k} points.")
+        chosen = self._generator.permutation(len(self.points))[:k]
+        self._begin(self.points[chosen], f"{k} of the points are the first centers. Which points will join which?")
+
+    def clear(self) -> None:
+        self.points = np.empty((0, 2))
+        self._new_data()
+
+    def assign(self) -> None:
+        """Half step 1: every point joins its nearest center."""
+        if self.centers is None or self.stuck or not self._assign_next:
+            return
+        nearest = self._squared_distances().argmin(1)
+        changed = len(nearest) if self.labels is None else int((nearest != self.labels).sum())
+        self.labels, self._assign_next = nearest, False
+        self.losses.append(self._loss())
+        self.stuck = changed == 0
+        if self.stuck:
+            self.finals.append(self.losses[-1])
+            text = "<b>Stuck:</b> no point changed its cluster, so no center will move again."
+        else:
+            text = f"{changed} {'point' if changed == 1 else 'points'} changed cluster. Now move the centers."
+        self._show(text)
+
+    def update(self) -> None:
+        """Half step 2: every center moves to the mean of its points; one without points stays where it is."""
+        if self.labels is None or self.centers is None or self.stuck or self._assign_next:
+            return
+        empty = 0
+        for k in range(len(self.centers)):
+            own = self.points[self.labels == k]
+            empty += not len(own)
+            if len(own):
+                self.centers[k] = own.mean(0)
+        self._trail.append(self.centers.copy())
+        self._assign_next = True
+        self.losses.append(self._loss())
+        note = f" {empty} of them own no point and stay where they are." if empty else ""
+        self._show(f"The centers moved to the means of their points.{note} Assign again?")
+
+    def run(self) -> None:
+        """Both half steps until no point changes its cluster."""
+        while self.centers is not None and not self.stuck:
+            self._quiet = True  # one picture at the end
+            (self.assign if self._assign_next else self.update)()
+            self._quiet = False
+        if self.stuck:
+            self._show(self._last_text)
+
+    # how it works
+
+    def _new_data(self) -> None:
+        self.finals.clear()
+        self.new_start()
+
+    def _begin(self, centers: np.ndarray | None, text: str) -> None:
+        self.centers = None if centers is None else centers.copy()
+        self.labels, self.losses = None, []
+        self.stuck, self._assign_next = False, True
+        self._trail = [] if centers is None else [centers.copy()]
+        self._show(text)
+
+    def _squared_distances(self) -> np.ndarray:
+        return ((self.points[:, None] - self.centers) ** 2).sum(2)
+
+    def _loss(self) -> float:
+        return float(self._squared_distances()[np.arange(len(self.points)), self.labels].sum())
+
+    def _show(self, text: str) -> None:
+        self._last_text = text
+        if self._quiet:
+            return
+        ready = self.centers is not None and not self.stuck
+        self.assign_button.disabled = not (ready and self._assign_next)
+        self.update_button.disabled = not (ready and not self._assign_next)
+        self.run_button.disabled = not ready
+        trails = np.array(self._trail) if len(self._trail) > 1 else None
+        self.canvas.put(self.points, self.labels, self.centers, trails)
+        loss = f" Loss: <b>{self.losses[-1]:.2f}</b>." if self.losses else ""
+        starts = ""
+        if self.finals:
+            best, last = min(self.finals), self.finals[-1]
+            starts = f"<br>Starts so far: {len(self.finals)}; lowest final loss <b>{best:.2f}</b>, last {last:.2f}."
+        self.says.value = f'<div style="font-size:17px;line-height:1.5" aria-live="polite">{text}{loss}{starts}</div>'
+        self.curve.value = plots.to_png(self._curve())
+
+    def _curve(self) -> Figure:
+        fig, (top, bottom) = plots.figure(2, 1, width=4.6, height=4.6)
+        steps = np.arange(1, len(self.losses) + 1)
+        if len(steps):
+            top.plot(steps, self.losses, color=plots.GRAY, zorder=1)
+            top.plot(steps[::2], self.losses[::2], "o", color=plots.color(0), markersize=8, label="points assigned")
+            top.plot(steps[1::2], self.losses[1::2], "s", color=plots.color(1), markersize=8, label="centers moved")
+            top.legend()
+        top.set(xlabel="half step", ylabel="loss", xlim=(0.5, max(6.5, len(steps) + 0.5)), ylim=(0, None))
+        starts = np.arange(1, len(self.finals) + 1)
+        bottom.plot(starts, self.finals, "D", color=plots.color(2), markersize=9)
+        bottom.set(xlabel="start", ylabel="final loss", xlim=(0.5, max(6.5, len(starts) + 0.5)), ylim=(0, None))
+        for ax in (top, bottom):
+            ax.xaxis.set_major_locator(plots.MaxNLocator(integer=True, nbins=8))
+        if not self.finals:
+            bottom.set_ylim(0, 1)
+            bottom.set_yticks([])
+        return fig
+
+    def __repr__(self) -> str:
+        return f"LloydStepper({len(self.points)} points)"
+
+
+# --- lesson 02: a contingency table to change ----------------------------------------------------------------------------
+
+
+class JudgeTable(W.VBox):
+    """A contingency table to change: type counts, split, merge, rename or shuffle clusters, and watch every score.
+
+    table: counts (n_classes, n_clusters). examples: {name: table}, more tables to start from. There is room for
+    `max_clusters` clusters; an empty column is no cluster. The picture frames the cells that ACC counts as right. Each bar
+    has the score's change since the last move, and a tick at the mean score of shuffled labels (`chance`).
+    ValueError unless the tables hold counts for the same classes.
+    """
+
+    SCORES = {
+        "acc": "ACC",
+        "purity": "purity",
+        "homogeneity": "homogeneity",
+        "completeness": "completeness",
+        "v_measure": "V = NMI",
+        "ari": "ARI",
+    }
+
+    def __init__(self, table, class_names=None, examples=None, max_clusters=6):
+        self.n_classes, self.max_clusters = len(table), max_clusters
+        self.class_names = list(class_names or (f"class {i}" for i in range(self.n_classes)))
+        self.examples = {name: self._padded(t) for name, t in {"the table above": table, **(examples or {})}.items()}
+        self._rng = np.random.default_rng(0)
+        self._quiet = False
+        self.scores: dict[str, float] = {}
+        self.chance: dict[str, float] = {}
+
+        self.example = W.Dropdown(options=list(self.examples), description="Start from", layout=W.Layout(width="380px"))
+        self.again = W.Button(description="Back to it", layout=W.Layout(width="110px"))
+        box = W.Layout(width="68px")
+        self.cells = [
+            [W.BoundedIntText(int(count), min=0, max=99, layout=box) for count in row] for row in self.examples["the table above"]
+        ]
+        grid: list[W.Widget] = [W.Label(""), *(W.Label(f"cluster {k}", layout=box) for k in range(max_clusters))]
+        for name, row in zip(self.class_names, self.cells, strict=True):
+            grid += [W.Label(name), *row]
+        changes = {
+            "Split a cluster": self._split,
+            "Merge two clusters": self._merge,
+            "Rename clusters": lambda table: table[:, self._rng.permutation(max_clusters)],
+            "Shuffle labels": self._shuffled,
+        }
+        self.buttons = {name: W.Button(description=name, layout=W.Layout(width="150px")) for name in changes}
+        for name, change in changes.items():
+            self.buttons[name].on_click(lambda _, change=change: self.set_table(change(self.table)))
+        self.image = picture(alt="The table, with the cells framed that ACC counts as right, beside a bar for each score")
+        self.message = W.HTML()
+
+        self.example.observe(lambda change: self.set_table(self.examples[change["new"]]), "value")
+        self.again.on_click(lambda _: self.set_table(self.examples[self.example.value]))
+        for cell in (cell for row in self.cells for cell in row):
+            cell.observe(self._update, "value")
+        columns = W.Layout(grid_template_columns=f"76px repeat({max_clusters}, 74px)")
+        super().__init__(
+            [
+                W.HBox([self.example, self.again]),
+                W.GridBox(grid, layout=columns),
+                W.HBox(list(self.buttons.values()), layout=W.Layout(flex_flow="row wrap")),
+                self.image,
+                self.message,
+            ]
+        )
+        self._update()
+
+    @property
+    def table(self) -> np.ndarray:
+        """The counts (n_classes, max_clusters) as they stand."""
+        return np.array([[cell.value for cell in row] for row in self.cells])
+
+    def set_table(self, table) -> None:
+        """Show other counts (n_classes, up to max_clusters), as one move."""
+        table = self._padded(table)
+        self._quiet = True
+        for cell, count in zip((cell for row in self.cells for cell in row), table.ravel(), strict=True):
+            cell.value = int(count)
+        self._quiet = False
+        self._update()
+
+    def _padded(self, table) -> np.ndarray:
+        table = np.asarray(table)
+        if table.ndim != 2 or table.dtype.kind not in "iu" or table.min(initial=0) < 0:
+            raise ValueError("A table must hold counts, whole numbers (n_classes, n_clusters) of at least 0.")
+        if len(table) != self.n_classes or table.shape[1] > self.max_clusters:
+            raise ValueError(f"A table must have {self.n_classes} classes and at most {self.max_clusters} clusters, not {table.shape}.")
+        return np.pad(table, ((0, 0), (0, self.max_clusters - table.shape[1])))
+
+    def _split(self, table):
+        """Half of the largest cluster, drawn at random, moves to an empty column (if there is one)."""
+        empty = np.flatnonzero(table.sum(axis=0) == 0)
+        if len(empty):
+            largest = table.sum(axis=0).argmax()
+            moved = self._rng.binomial(table[:, largest], 0.5)
+            table[:, empty[0]] += moved
+            table[:, largest] -= moved
+        return table
+
+    def _merge(self, table):
+        """The smallest cluster joins the next smallest."""
+        sizes = table.sum(axis=0)
+        order = [k for k in np.argsort(sizes, kind="stable") if sizes[k]]
+        if len(order) > 1:
+            table[:, order[1]] += table[:, order[0]]
+            table[:, order[0]] = 0
+        return table
+
+    def _shuffled(self, table, rng=None):
+        """The same class and cluster sizes, labels dealt out at random."""
+        y, labels = _labels_of(table)
+        new = np.zeros_like(table)
+        np.add.at(new, (y, (rng or self._rng).permutation(labels)), 1)
+        return new
+
+    def _measure(self, table) -> dict[str, float]:
+        # Not metrics.scores, which computes V twice (as NMI): this runs 31 times for a click.
+        y, labels = _labels_of(table)
+        homogeneity, completeness, v_measure = map(float, homogeneity_completeness_v_measure(y, labels))
+        acc, ari = metrics.clustering_accuracy(y, labels), float(adjusted_rand_score(y, labels))
+        values = (acc, metrics.purity(y, labels), homogeneity, completeness, v_measure, ari)
+        return dict(zip(self.SCORES, values, strict=True))
+
+    def _update(self, _=None) -> None:
+        if self._quiet:
+            return
+        table = self.table
+        if not table.any():
+            self.message.value = "The table is empty. Give some class a sample in some cluster."
+            return
+        before, self.scores = self.scores, self._measure(table)
+        rng = np.random.default_rng(0)
+        shuffled = [self._measure(self._shuffled(table, rng)) for _ in range(30)]
+        self.chance = {name: float(np.mean([s[name] for s in shuffled])) for name in self.SCORES}
+        self.image.value = plots.to_png(self._draw(table, before))
+        self.message.value = self._in_words(table)
+
+    def _draw(self, table, before) -> Figure:
+        fig, (left, right) = plots.figure(1, 2, width=11, height=3.6, width_ratios=[1.15, 1])
+        plots.contingency(table, rows=self.class_names, ylabel="", ax=left)
+        plots.frame_match(left, table)
+        for place, (name, text) in enumerate(self.SCORES.items()):
+            value, chance = self.scores[name], self.chance[name]
+            right.barh(place, value, height=0.6, color=plots.color(1 if name == "acc" else 4))
+            right.plot([chance, chance], [place - 0.42, place + 0.42], color="black", linewidth=3)
+            move = value - before.get(name, value)
+            note = f"{value:.2f}" + (f"  ({move:+.2f})" if abs(move) >= 0.005 else "")
+            right.text(max(value, chance, 0) + 0.03, place, note.replace("-", "−"), va="center", fontsize=14)
+        right.set_yticks(range(len(self.SCORES)), self.SCORES.values())
+        right.invert_yaxis()
+        lowest = min(0.0, *self.scores.values(), *self.chance.values())
+        right.set(xlim=(lowest - 0.02, 1.5), xticks=[0, 0.5, 1], xlabel="score (black tick: shuffled labels)")
+        right.xaxis.set_label_coords(0.36, -0.13)
+        return fig
+
+    def _in_words(self, table) -> str:
+        used = np.flatnonzero(table.any(axis=0))
+        rows, columns = linear_sum_assignment(table[:, used], maximize=True)
+        parts = [f"cluster {used[k]} stands for {self.class_names[i]}" for i, k in zip(rows, columns, strict=True) if table[i, used[k]]]
+        text = f"ACC: {', '.join(parts)}. "
+        alone = [k for j, k in enumerate(used) if j not in columns]
+        if alone:
+            count = table[:, alone].sum()
+            text += f"No class is left for cluster {', '.join(map(str, alone))}: {count} sample{'s' if count > 1 else ''} wrong. "
+        lost = [self.class_names[i] for i in range(self.n_classes) if i not in rows and table[i].any()]
+        if lost:
+            text += f"No cluster is left for {', '.join(lost)}: {table[[self.class_names.index(c) for c in lost]].sum()} wrong. "
+        return text.strip()
+
+    def __repr__(self) -> str:
+        return f"JudgeTable({self.table.sum()} samples)"
+
+
+def _labels_of(table) -> tuple[np.ndarray, np.ndarray]:
+    """Classes and clusters (n,) of the samples that a contingency table counts."""
+    rows, columns = np.indices(table.shape)
+    return np.repeat(rows.ravel(), table.ravel()), np.repeat(columns.ravel(), table.ravel())
