@@ -1,0 +1,169 @@
+"""What the checks of all assignments share: to run a student's function, say what is wrong, and go on.
+
+In the student's notebook a check prints and never stops *Run All*, also where a task is unsolved. While nbgrader grades
+or validates (it sets NBGRADER_EXECUTION) the same check raises instead, so that the test cell fails.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import torch
+from torch import Tensor
+
+TIME_LIMIT = 20.0  # seconds for one check; those of the course take well below one
+
+
+class Mistake(Exception):
+    """What is wrong with an answer, in the student's terms."""
+
+
+class TimeIsUp(BaseException):
+    """Not an Exception, so that a student's `except Exception` inside an endless loop does not swallow it."""
+
+
+def is_grading() -> bool:
+    """True while nbgrader runs the notebook."""
+    return bool(os.environ.get("NBGRADER_EXECUTION"))
+
+
+class Tasks:
+    """The tasks of one unit and which of them have passed their check.
+
+    Parameters
+    ----------
+    names : the function that each task asks for, in order: task 1 is the first.
+    """
+
+    def __init__(self, *names: str):
+        self.names = names
+        self._passed: set[str] = set()
+
+    def check(self, function: Callable, examine: Callable[[Callable], None], lend: dict[str, Callable] | None = None):
+        """Run `examine(function)`; print that the task passed, or what is wrong. Raises AssertionError while grading.
+
+        `lend` holds working versions of earlier tasks' functions. Those that have not passed their own check are
+        replaced by the lent ones while this check runs, so that one mistake is reported once.
+        """
+        name = function.__name__
+        if name not in self.names:
+            raise ValueError(f"{name} is not one of {self.names}: give the function that the task asks for.")
+        title = f"Task {self.names.index(name) + 1}, {name}"
+        lent = {other: version for other, version in (lend or {}).items() if other not in self._passed}
+        self._passed.discard(name)
+        try:
+            with replaced(function, lent), time_limit(TIME_LIMIT):
+                examine(function)
+        except Mistake as mistake:
+            problem = f"not right yet. {mistake}"
+        except TimeIsUp:
+            problem = (
+                f"not right yet. It did not finish within {TIME_LIMIT:.0f} seconds: look for a loop that does not end."
+            )
+        except Exception as error:
+            problem = "not solved yet." if _is_stub(error) else f"not right yet. {_explain(error, function)}"
+        else:
+            problem = ""
+            self._passed.add(name)
+        message = f"{title}: {problem or 'passed.'}"
+        if lent and problem != "not solved yet.":
+            message += f"\n(Checked with working versions of {_listed(lent)}, because yours has not passed its check.)"
+        if problem and is_grading():
+            raise AssertionError(message)
+        print(message)
+
+    def passed(self, *names: str) -> bool:
+        """True if these tasks (without arguments: all) have passed; else print which ones the cell waits for."""
+        waiting = [name for name in names or self.names if name not in self._passed]
+        if waiting:
+            print(f"This cell waits for {_listed(waiting)}: solve it, run its check, then run this cell again.")
+        return not waiting
+
+
+@contextmanager
+def replaced(function: Callable, versions: dict[str, Callable]) -> Iterator[None]:
+    """While this lasts, `function` finds `versions` under their names, instead of the notebook's own."""
+    names = function.__globals__
+    missing = object()
+    before = {name: names.get(name, missing) for name in versions}
+    names.update(versions)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is missing:
+                names.pop(name, None)
+            else:
+                names[name] = value
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Raise TimeIsUp in the code inside after `seconds`. No limit on Windows or outside the main thread."""
+    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: FrameType | None):
+        raise TimeIsUp
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def tensor_of_shape(value: object, shape: tuple[int, ...], name: str) -> Tensor:
+    """`value` if it is a tensor of this shape; else Mistake. `name` says what it is: "the distances"."""
+    if value is None:
+        raise Mistake("Your function returned None: is the `return` missing?")
+    if not isinstance(value, Tensor):
+        raise Mistake(f"{_capital(name)} must be a torch tensor; yours is a {type(value).__name__}.")
+    if tuple(value.shape) != shape:
+        raise Mistake(f"{_capital(name)} must have shape {shape}; yours has {tuple(value.shape)}.")
+    return value
+
+
+def unchanged(before: Tensor, after: Tensor, name: str) -> None:
+    """Mistake if the function wrote into an argument."""
+    if not torch.equal(before, after):
+        raise Mistake(f"Your function changed its argument `{name}`: work on a copy, `{name}.clone()`.")
+
+
+def close(a: Tensor, b: Tensor) -> bool:
+    """Same shape and nearly the same numbers, whatever the type."""
+    return a.shape == b.shape and torch.allclose(a.double(), b.double(), rtol=1e-4, atol=1e-4)
+
+
+def _is_stub(error: Exception) -> bool:
+    # PyTorch raises NotImplementedError too ("... not implemented for 'Long'"), with a text.
+    return isinstance(error, NotImplementedError) and not error.args
+
+
+def _explain(error: Exception, function: Callable) -> str:
+    """The error and the line of the student's notebook where it happened."""
+    text = f"It stopped with {type(error).__name__}: {error}"
+    own = [f for f in function.__globals__.values() if getattr(f, "__globals__", None) is function.__globals__]
+    cells = {f.__code__.co_filename for f in own if hasattr(f, "__code__")}
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename in cells]
+    if frames and frames[-1].line:
+        text += f"\n  in {frames[-1].name}, line {frames[-1].lineno} of its cell: {frames[-1].line}"
+    return text
+
+
+def _listed(names) -> str:
+    names = list(names)
+    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]

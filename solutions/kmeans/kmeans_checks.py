@@ -1,0 +1,394 @@
+"""Checks of the assignment *K-means*: each says at once whether a task is solved and, if not, what looks wrong.
+
+They are for you, beside the notebook, not for the grade: that comes from tests that are not here.
+"""
+
+import math
+
+import torch
+
+import dclib.kmeans
+from dclib.exercises import Mistake, Tasks, close, tensor_of_shape, unchanged
+
+TASKS = Tasks("squared_distances", "assign", "update", "kmeans_plus_plus", "lloyd")
+passed = TASKS.passed
+
+
+# --- task 1 ---
+
+
+def squared_distances(function):
+    """Check task 1."""
+    TASKS.check(function, _squared_distances)
+
+
+def _squared_distances(function):
+    X = torch.tensor([[0.0, 0.0], [3.0, 4.0], [1.0, 1.0]])
+    centers = torch.tensor([[0.0, 0.0], [3.0, 0.0]])
+    expected = torch.tensor([[0.0, 9.0], [25.0, 16.0], [2.0, 5.0]])
+    X_before, centers_before = X.clone(), centers.clone()
+    try:
+        D = function(X, centers)
+    except RuntimeError as error:
+        if "must match the size" in str(error):
+            raise Mistake(
+                "X has n rows and centers has k rows, so PyTorch cannot subtract one from the other as they are. "
+                "Every sample must meet every center: how did lesson 01 add a dimension?"
+            ) from None
+        raise
+    unchanged(X_before, X, "X")
+    unchanged(centers_before, centers, "centers")
+    if isinstance(D, torch.Tensor):
+        if D.shape == (2, 3):
+            raise Mistake("Row i must be a sample, column k a center: yours is transposed, (k, n) instead of (n, k).")
+        if D.ndim == 3:
+            raise Mistake(
+                f"Yours has shape {tuple(D.shape)}: one number for each feature. "
+                "A distance is one number for each pair: something is left to sum over."
+            )
+        if D.shape == (3,):
+            raise Mistake("Yours has one number for each sample. Each sample has k distances, one to each center.")
+    D = tensor_of_shape(D, (3, 2), "the table of distances (here n = 3 samples, k = 2 centers)")
+    if close(D.double().square(), expected):
+        raise Mistake("Your distances look like Euclidean distances: the loss needs squared ones.")
+    if close(D, expected / 2):
+        raise Mistake("You took the mean over the features (here d = 2): a squared distance is their sum.")
+    if close(D, torch.tensor([[0.0, 3.0], [7.0, 4.0], [2.0, 3.0]])):
+        raise Mistake("These are sums of absolute differences: square the differences before you sum.")
+    if close(D, torch.tensor([[0.0, 9.0], [49.0, 16.0], [4.0, 1.0]])):
+        raise Mistake("You summed before you squared: (a + b)² is not a² + b².")
+    if close(D, -expected):
+        raise Mistake("Your distances are negative: the sign is the wrong way round.")
+    for i, k in (~((D - expected).abs() <= 1e-3)).nonzero().tolist():  # NaN is not <= either
+        raise Mistake(
+            f"For the sample {X[i].tolist()} and the center {centers[k].tolist()} "
+            f"the squared distance is {expected[i, k]:g}; yours is {D[i, k]:g}."
+        )
+    if function(X[:1], centers).shape != (1, 2) or function(X[:, :1], centers[:, :1]).shape != (3, 2):
+        raise Mistake("With a single sample, or a single feature, the table must still have shape (n, k).")
+
+    points = 100 + torch.randn(60, 40, generator=torch.Generator().manual_seed(0))
+    D = tensor_of_shape(function(points, points), (60, 60), "the table of distances of 60 points to themselves")
+    if (D < 0).any():
+        raise Mistake(
+            f"For points far from the origin some of your distances are negative, down to {D.min():.2g}. That is "
+            "rounding: large terms cancel. A squared distance is never below 0, so clip it there."
+        )
+
+
+# --- task 2 ---
+
+
+def assign(function):
+    """Check task 2."""
+    TASKS.check(function, _assign, lend={"squared_distances": dclib.kmeans.squared_distances})
+
+
+def _assign(function):
+    X = torch.tensor([[0.0, 0.0], [1.0, 0.0], [9.0, 0.0], [0.0, 4.0]])
+    centers = torch.tensor([[8.0, 0.0], [0.0, 0.0], [0.0, 7.0]])
+    # The squared distances: 64 0 49 | 49 1 50 | 1 81 130 | 80 16 9
+    expected, loss_expected = torch.tensor([1, 1, 0, 2]), 11.0
+    X_before, centers_before = X.clone(), centers.clone()
+    answer = function(X, centers)
+    unchanged(X_before, X, "X")
+    unchanged(centers_before, centers, "centers")
+    if answer is None:
+        raise Mistake("Your function returned None: is the `return` missing?")
+    if not isinstance(answer, tuple) or len(answer) != 2:
+        raise Mistake("Return two things, `labels, loss`, in this order.")
+    labels, loss = answer
+    if isinstance(labels, float) or (isinstance(labels, torch.Tensor) and labels.ndim == 0):
+        raise Mistake("Return the labels first and the loss second; yours look exchanged.")
+    if isinstance(labels, torch.Tensor):
+        if labels.shape == (3,):
+            raise Mistake(
+                "You have one label for each center. Each *sample* needs one: "
+                "look for the minimum along the other dimension."
+            )
+        if labels.shape == (4, 1):
+            raise Mistake("Your labels have shape (n, 1); they must have shape (n,).")
+        if labels.shape == (4, 3):
+            raise Mistake("Your labels have one column for each center; a label is the *number* of the nearest center.")
+    labels = tensor_of_shape(labels, (4,), "the labels (here n = 4 samples)")
+    if close(labels, torch.tensor([0, 2, 2, 0])):
+        raise Mistake("You chose the farthest center of each sample: the nearest one has the smallest distance.")
+    if labels.dtype != torch.int64:
+        if close(labels, torch.tensor([0, 1, 1, 9])):
+            raise Mistake("These are the smallest distances. A label is the *place* of the smallest one, 0 to k − 1.")
+        raise Mistake(
+            f"Labels are whole numbers (torch.int64), so that they can be used as an index; yours are {labels.dtype}."
+        )
+    if close(labels, expected + 1):
+        raise Mistake("Your labels start at 1: the first center has number 0.")
+    for i in (labels != expected).nonzero().flatten().tolist():
+        raise Mistake(
+            f"Of the centers {centers.tolist()} the nearest to {X[i].tolist()} has number {expected[i]}; "
+            f"you chose {labels[i]}."
+        )
+    loss = _number(loss, "the loss")
+    hints = {
+        11.0 / 4: "Your loss is a mean over the samples: equation (1) is a sum.",
+        0.0 + 1 + 1 + 3: "Your loss sums Euclidean distances: equation (1) has squared ones.",
+        530.0: "Your loss sums the distances to all centers: each sample pays only for its own.",
+        0.0 + 1 + 1 + 81: "Your loss squares the squared distances once more.",
+        324.0: "Your loss sums the largest distances: each sample pays for its nearest center.",
+    }
+    if not math.isclose(loss, loss_expected, rel_tol=1e-4):
+        for value, hint in hints.items():
+            if math.isclose(loss, value, rel_tol=1e-4):
+                raise Mistake(hint)
+        raise Mistake(f"The labels are right, and the loss here is 0 + 1 + 1 + 9 = 11; yours is {loss:g}.")
+
+
+def _number(value, name):
+    if isinstance(value, torch.Tensor):
+        if value.numel() != 1:
+            raise Mistake(f"{name.capitalize()} is a single number; yours has shape {tuple(value.shape)}.")
+        return float(value)
+    if not isinstance(value, float | int):
+        raise Mistake(f"{name.capitalize()} must be a number; yours is a {type(value).__name__}.")
+    return float(value)
+
+
+# --- task 3 ---
+
+
+def update(function):
+    """Check task 3."""
+    TASKS.check(function, _update)
+
+
+def _update(function):
+    X = torch.tensor([[0.0, 0.0], [2.0, 0.0], [10.0, 9.0], [12.0, 15.0], [5.0, 6.0]])
+    centers = torch.tensor([[1.0, 1.0], [7.0, -7.0], [8.0, 9.0]])
+
+    def run(labels):
+        X_given, centers_given, labels_given = X.clone(), centers.clone(), torch.tensor(labels)
+        answer = function(X_given, labels_given, centers_given)
+        unchanged(X, X_given, "X")
+        unchanged(torch.tensor(labels), labels_given, "labels")
+        if not torch.equal(centers, centers_given):
+            raise Mistake(
+                "Your function wrote into the centers that it was given. Lloyd's loop still needs the old ones: "
+                "start from a copy, `centers.clone()`, or from a new tensor."
+            )
+        return answer
+
+    def compare(new, expected, labels, empty):
+        if isinstance(new, torch.Tensor) and new.shape == (2, 2):
+            raise Mistake(
+                f"You returned 2 centers instead of 3: cluster {empty} has no sample, and it got lost. "
+                "k is the number of rows of `centers`, whatever the labels are."
+            )
+        if isinstance(new, torch.Tensor) and new.shape in ((3,), (3, 1)):
+            raise Mistake(
+                "A center has d features, as a sample has: take the mean over the samples, not over the features."
+            )
+        new = tensor_of_shape(new, (3, 2), "the new centers (here k = 3, d = 2)")
+        if new[empty].isnan().any():
+            raise Mistake(
+                f"An empty cluster gave NaN: cluster {empty} has no sample here, and the mean of nothing is 0/0. "
+                "Let its center stay where it is."
+            )
+        if not close(new[empty], centers[empty]):
+            where = "to the origin" if not new[empty].any() else f"to {new[empty].tolist()}"
+            raise Mistake(
+                f"Cluster {empty} has no sample here, and its center moved {where}. Let it stay where it is, "
+                f"at {centers[empty].tolist()}."
+            )
+        if new.is_floating_point() and new.isnan().any():
+            raise Mistake("There is NaN in a center that has samples: what do you divide by?")
+        if close(new, centers):
+            raise Mistake("Your centers did not move at all.")
+        sizes = torch.bincount(torch.tensor(labels), minlength=3)[:, None]
+        filled = [k for k in range(3) if k != empty]
+        if close(new[filled], (expected * sizes)[filled]):
+            raise Mistake("These are sums: divide each by the number of samples in its cluster.")
+        if close(new[filled], (expected * sizes)[filled] / 5):
+            raise Mistake("You divided by the number of all samples: divide by the number of samples in the cluster.")
+        if close(new[filled], (expected + centers)[filled] / 2):
+            raise Mistake("Your centers go half of the way: the new center is the mean itself.")
+        for k in range(3):
+            if not close(new[k], expected[k]):
+                raise Mistake(
+                    f"Cluster {k} holds {X[torch.tensor(labels) == k].tolist()}: their mean is {expected[k].tolist()}; "
+                    f"yours is {new[k].tolist()}."
+                )
+
+    first = [0, 0, 2, 2, 2]
+    compare(run(first), torch.tensor([[1.0, 0.0], [7.0, -7.0], [9.0, 10.0]]), first, empty=1)
+    last = [0, 0, 1, 1, 1]
+    compare(run(last), torch.tensor([[1.0, 0.0], [9.0, 10.0], [8.0, 9.0]]), last, empty=2)
+
+
+# --- task 4 ---
+
+
+def kmeans_plus_plus(function):
+    """Check task 4."""
+    TASKS.check(function, _kmeans_plus_plus, lend={"squared_distances": dclib.kmeans.squared_distances})
+
+
+def _kmeans_plus_plus(function):
+    def run(X, k, seed):
+        given = X.clone()
+        centers = function(given, k, torch.Generator().manual_seed(seed))
+        unchanged(X, given, "X")
+        return centers
+
+    X = torch.tensor([[0.0, 0.0], [1.0, 5.0], [4.0, 4.0], [9.0, 1.0], [2.0, 8.0], [7.0, 7.0]])
+    centers = run(X, 4, 0)
+    if isinstance(centers, torch.Tensor) and centers.ndim == 1:
+        raise Mistake("You returned the row numbers of the chosen samples: return the samples themselves, X[rows].")
+    centers = tensor_of_shape(centers, (4, 2), "the centers (here k = 4, d = 2)")
+    for center in centers:
+        if not (X == center).all(1).any():
+            raise Mistake(f"The center {center.tolist()} is not one of the samples: k-means++ starts from samples.")
+    runs = [run(X, 4, seed) for seed in range(20)]
+    if not all(torch.equal(a, run(X, 4, seed)) for seed, a in enumerate(runs)):
+        raise Mistake(
+            "Two calls with generators of the same seed gave different centers: "
+            "draw all random numbers from `generator`."
+        )
+    if all(torch.equal(a, runs[0]) for a in runs):
+        raise Mistake(
+            "The centers are the same for every seed: draw them from `generator`, and do not seed anything yourself."
+        )
+
+    # Three samples on a line, at 0, 1 and 3. From 0, the squares are 1 and 9, so the second center is 1 with p = 1/10.
+    line = torch.tensor([[0.0], [1.0], [3.0]])
+    pairs = [tuple(run(line, 2, seed).flatten().tolist()) for seed in range(1500)]
+    firsts = [sum(a == x for a, _ in pairs) / len(pairs) for x in (0.0, 1.0, 3.0)]
+    if max(firsts) > 0.42:
+        raise Mistake(
+            f"The first center should be any sample with equal probability. Of 1500 runs on the samples 0, 1, 3, "
+            f"{max(firsts):.0%} began with the same one."
+        )
+    if any(a == b for a, b in pairs):
+        raise Mistake(
+            "Sometimes you drew the same sample twice. A sample that is a center has distance 0 to its nearest center, "
+            "so its probability is 0."
+        )
+    start = [b for a, b in pairs if a == 0.0]
+    p = sum(b == 1.0 for b in start) / len(start)
+    if abs(p - 0.1) > 0.075:
+        hints = {
+            0.5: "that is what equal probabilities give: far samples must be more likely.",
+            0.25: "that is what distances give, 1 and 3: use the squared ones.",
+            0.0: "the farthest sample always wins: draw at random, with these probabilities.",
+            0.9: "near samples are more likely than far ones: it must be the other way round.",
+            0.75: "near samples are more likely than far ones: it must be the other way round.",
+        }
+        near = min(hints, key=lambda value: abs(value - p))
+        why = hints[near] if abs(near - p) < 0.06 else "what are your probabilities?"
+        if p < 0.025 and p > 0:
+            why = "that is what fourth powers give: task 1 has squared the distances already."
+        raise Mistake(
+            f"With the samples 0, 1, 3 and first center 0, the squared distances are 1 and 9, so 1 should come next in "
+            f"10% of the runs. In yours it is {p:.0%}: {why}"
+        )
+
+    for seed in range(100):
+        if len(run(X, 6, seed).unique(dim=0)) < 6:
+            raise Mistake(
+                "With k = n = 6 every sample must be chosen, but yours drew some twice. What counts is the distance to "
+                "the *nearest* of the centers so far (not to the last one, not to all): it is 0 for a center itself."
+            )
+    before = torch.get_rng_state()
+    run(X, 4, 0)
+    if not torch.equal(before, torch.get_rng_state()):
+        raise Mistake("Your function used PyTorch's global random numbers: draw all of them from `generator`.")
+
+
+# --- task 5 ---
+
+
+def _lent_assign(X, centers):
+    labels, distances = dclib.kmeans.assign(X, centers)
+    return labels, distances.sum()
+
+
+def _lent_update(X, labels, centers):
+    return dclib.kmeans.update(X, labels, len(centers), torch.ones(len(X)))[0]  # no cluster empties in these checks
+
+
+def lloyd(function):
+    """Check task 5."""
+    TASKS.check(
+        function,
+        _lloyd,
+        lend={"squared_distances": dclib.kmeans.squared_distances, "assign": _lent_assign, "update": _lent_update},
+    )
+
+
+def _lloyd(function):
+    generator = torch.Generator().manual_seed(3)
+    places = torch.tensor([[0.0, 0.0], [6.0, 0.0], [3.0, 5.0]])
+    X = (places[:, None] + torch.randn(3, 40, 2, generator=generator)).flatten(0, 1)
+    start = torch.tensor([[-1.0, -2.0], [0.0, -1.0], [1.0, -2.0]])  # all in one corner: far to go
+
+    def run(**options):
+        X_given, start_given = X.clone(), start.clone()
+        answer = function(X_given, start_given, **options)
+        unchanged(X, X_given, "X")
+        unchanged(start, start_given, "centers")
+        if answer is None:
+            raise Mistake("Your function returned None: is the `return` missing?")
+        if not isinstance(answer, tuple) or len(answer) != 3:
+            raise Mistake("Return three things, `centers, labels, history`, in this order.")
+        centers, labels, history = answer
+        centers = tensor_of_shape(centers, (3, 2), "the centers (first of the three results; here k = 3, d = 2)")
+        labels = tensor_of_shape(labels, (120,), "the labels (second of the three results; here n = 120)")
+        if not isinstance(history, list):
+            raise Mistake(f"The history is a list of numbers; yours is a {type(history).__name__}.")
+        for value in history:
+            if not isinstance(value, float | int):
+                raise Mistake(
+                    f"The history must hold plain numbers; yours holds a {type(value).__name__}: "
+                    "`float(loss)` makes one."
+                )
+        if not history:
+            raise Mistake("The history is empty: append the loss of each assignment step.")
+        return centers, labels, history
+
+    centers, labels, history = run(max_iter=100)
+    first = float(_lent_assign(X, start)[1])
+    nearest, loss = _lent_assign(X, centers)
+    rises = [t for t in range(1, len(history)) if history[t] > history[t - 1] * (1 + 1e-5)]
+    if math.isclose(history[0], first / len(X), rel_tol=1e-3):
+        raise Mistake("Your history holds means over the samples: the loss (1) is a sum.")
+    if rises:
+        t = rises[0]
+        raise Mistake(
+            f"Your loss went up in iteration {t + 1}, from {history[t - 1]:.1f} to {history[t]:.1f}. Neither step of "
+            "Lloyd's algorithm can raise it: does each step work with the newest centers and labels?"
+        )
+    if len(history) == 1:
+        raise Mistake("Your loop ended after one iteration: go on until no label changes.")
+    if not math.isclose(history[0], first, rel_tol=1e-3):
+        raise Mistake(
+            f"The first entry of the history must be the loss of the centers that were given, here {first:.1f}; "
+            f"yours is {history[0]:.1f}. Do you start from these centers, and assign before you update?"
+        )
+    if len(history) >= 100:
+        raise Mistake(
+            "Your loop ran for all of max_iter = 100 iterations, although the labels stop changing long before: "
+            "when is it done?"
+        )
+    if not torch.equal(labels, nearest):
+        raise Mistake(
+            f"{(labels != nearest).sum()} of your labels are not the nearest of the centers that you return: "
+            "labels and centers are from different steps."
+        )
+    if not close(centers, _lent_update(X, labels, centers)):
+        raise Mistake("Your loop ended too early: the centers are not yet the means of their clusters.")
+    if not math.isclose(history[-1], float(loss), rel_tol=1e-3):
+        raise Mistake(
+            f"The last entry of the history, {history[-1]:.1f}, is not the loss of what you return, {float(loss):.1f}."
+        )
+    if len(history) > 3 and history[-1] == history[-4]:
+        raise Mistake("Your loop went on although nothing changed any more: stop when no label changes.")
+    short = run(max_iter=3)[2]
+    if not 3 <= len(short) <= 4:
+        raise Mistake(f"With max_iter=3 your history has {len(short)} entries: at most max_iter iterations, please.")

@@ -1,0 +1,67 @@
+#!/bin/bash
+# A student's kernel in a bubblewrap sandbox:  sandbox_kernel.sh CONNECTION_FILE  (run in the submission's folder)
+# Try whether this machine can do it:          sandbox_kernel.sh --check
+#
+# The kernel sees the system's programs, the Python environment and dclib, all read-only; an empty /tmp and an empty
+# working folder with copies of the unit's helper files, both gone afterwards. It does not see: the network, the home
+# folders, the grade book, the solutions, the tests, other submissions, its own notebook file (nbgrader has put the
+# hidden tests back into that), other processes, the environment's variables.
+set -euo pipefail
+
+root=${DCLIB_COURSE_ROOT:?set by nbgrader_config.py}
+memory_gib=${DCLIB_GRADE_MEMORY:-4}
+cpu_seconds=${DCLIB_GRADE_CPU:-900}
+python=$(command -v python)
+
+size=()  # bubblewrap before 0.7 has no --size
+if bwrap --help 2>&1 | grep -q -- --size; then size=(--size $((256 * 1024 * 1024))); fi
+
+args=(--unshare-user --unshare-pid --unshare-ipc --unshare-net --unshare-uts --die-with-parent --new-session
+  --dev /dev --proc /proc "${size[@]}" --tmpfs /tmp --ro-bind /usr /usr --ro-bind /etc /etc)
+for path in /bin /sbin /lib /lib32 /lib64 /nix /gnu; do
+  if [ -L "$path" ]; then
+    args+=(--symlink "$(readlink "$path")" "$path")
+  elif [ -d "$path" ]; then
+    args+=(--ro-bind "$path" "$path")
+  fi
+done
+args+=(--ro-bind-try /sys/devices/system/cpu /sys/devices/system/cpu)  # where OpenMP counts the cores
+
+# The Python environment, and dclib wherever it is installed from. `--tmpfs $root` empties a course folder that lies
+# inside one of these.
+mapfile -t needed < <("$python" -I -c '
+import importlib.util, os, sys
+paths = [sys.base_prefix, sys.prefix, os.path.dirname(os.path.realpath(sys.executable))]
+spec = importlib.util.find_spec("dclib")
+print(*dict.fromkeys(paths + ([os.path.dirname(spec.origin)] if spec else [])), sep="\n")')
+for path in "${needed[@]}"; do args+=(--ro-bind "$path" "$path"); done
+args+=(--tmpfs "$root")
+for path in "${needed[@]}"; do
+  case $path in "$root"/*) args+=(--ro-bind "$path" "$path") ;; esac
+done
+if [ -n "${DCLIB_DATA:-}" ] && [ -d "$DCLIB_DATA" ]; then
+  args+=(--ro-bind "$DCLIB_DATA" "$DCLIB_DATA")
+fi
+
+if [ "${1:-}" = --check ]; then
+  exec bwrap "${args[@]}" --chdir /tmp "$python" -I -c 'import encodings'
+fi
+
+connection=$1
+run=$(dirname "$connection")
+args+=(--bind "$run" "$run" "${size[@]}" --tmpfs "$PWD")
+while IFS= read -r -d '' file; do
+  case $file in
+    *.ipynb) ;;
+    *) args+=(--ro-bind "$PWD/$file" "$PWD/$file") ;;
+  esac
+done < <(find . -type f -not -path '*/.*' -printf '%P\0')
+
+args+=(--chdir "$PWD" --clearenv --setenv PATH "$PATH" --setenv HOME /tmp --setenv IPYTHONDIR /tmp/ipython
+  --setenv MPLCONFIGDIR /tmp/mpl --setenv MPLBACKEND module://matplotlib_inline.backend_inline
+  --setenv LANG C.UTF-8 --setenv NBGRADER_EXECUTION autograde --setenv PYTHONDONTWRITEBYTECODE 1
+  --setenv OMP_NUM_THREADS "${OMP_NUM_THREADS:-1}" --setenv DCLIB_PROFILE fast)
+if [ -n "${DCLIB_DATA:-}" ]; then args+=(--setenv DCLIB_DATA "$DCLIB_DATA"); fi
+
+exec prlimit --data=$((memory_gib * 1024 * 1024 * 1024)) --fsize=$((50 * 1024 * 1024)) --cpu="$cpu_seconds" --nproc=512 \
+  bwrap "${args[@]}" "$python" -m ipykernel_launcher -f "$connection"
