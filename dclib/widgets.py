@@ -489,15 +489,15 @@ class LloydStepper(W.VBox):
         return f"LloydStepper({len(self.points)} points)"
 
 
-# --- lesson 02: a contingency table to change ----------------------------------------------------------------------------
+# --- a contingency table to change ------------------------------------------------------------------------------------
 
 
 class JudgeTable(W.VBox):
     """A contingency table to change: type counts, split, merge, rename or shuffle clusters, and watch every score.
 
     table: counts (n_classes, n_clusters). examples: {name: table}, more tables to start from. There is room for
-    `max_clusters` clusters; an empty column is no cluster. The picture frames the cells that ACC counts as right. Each bar
-    has the score's change since the last move, and a tick at the mean score of shuffled labels (`chance`).
+    `max_clusters` clusters; an empty column is no cluster. The picture frames the cells that ACC counts as right. Each
+    bar has the score's change since the last move, and a tick at the mean score of shuffled labels (`chance`).
     ValueError unless the tables hold counts for the same classes.
     """
 
@@ -523,7 +523,8 @@ class JudgeTable(W.VBox):
         self.again = W.Button(description="Back to it", layout=W.Layout(width="110px"))
         box = W.Layout(width="68px")
         self.cells = [
-            [W.BoundedIntText(int(count), min=0, max=99, layout=box) for count in row] for row in self.examples["the table above"]
+            [W.BoundedIntText(int(count), min=0, max=99, layout=box) for count in row]
+            for row in self.examples["the table above"]
         ]
         grid: list[W.Widget] = [W.Label(""), *(W.Label(f"cluster {k}", layout=box) for k in range(max_clusters))]
         for name, row in zip(self.class_names, self.cells, strict=True):
@@ -537,7 +538,9 @@ class JudgeTable(W.VBox):
         self.buttons = {name: W.Button(description=name, layout=W.Layout(width="150px")) for name in changes}
         for name, change in changes.items():
             self.buttons[name].on_click(lambda _, change=change: self.set_table(change(self.table)))
-        self.image = picture(alt="The table, with the cells framed that ACC counts as right, beside a bar for each score")
+        self.image = picture(
+            alt="The table, with the cells framed that ACC counts as right, beside a bar for each score"
+        )
         self.message = W.HTML()
 
         self.example.observe(lambda change: self.set_table(self.examples[change["new"]]), "value")
@@ -575,7 +578,8 @@ class JudgeTable(W.VBox):
         if table.ndim != 2 or table.dtype.kind not in "iu" or table.min(initial=0) < 0:
             raise ValueError("A table must hold counts, whole numbers (n_classes, n_clusters) of at least 0.")
         if len(table) != self.n_classes or table.shape[1] > self.max_clusters:
-            raise ValueError(f"A table must have {self.n_classes} classes and at most {self.max_clusters} clusters, not {table.shape}.")
+            room = f"{self.n_classes} classes and at most {self.max_clusters} clusters"
+            raise ValueError(f"A table must have {room}, but its shape is {table.shape}.")
         return np.pad(table, ((0, 0), (0, self.max_clusters - table.shape[1])))
 
     def _split(self, table):
@@ -583,7 +587,7 @@ class JudgeTable(W.VBox):
         empty = np.flatnonzero(table.sum(axis=0) == 0)
         if len(empty):
             largest = table.sum(axis=0).argmax()
-            moved = self._rng.binomial(table[:, largest], 0.5)
+            moved = self._rng.multivariate_hypergeometric(table[:, largest], table[:, largest].sum() // 2)
             table[:, empty[0]] += moved
             table[:, largest] -= moved
         return table
@@ -630,7 +634,7 @@ class JudgeTable(W.VBox):
         fig, (left, right) = plots.figure(1, 2, width=11, height=3.6, width_ratios=[1.15, 1])
         plots.contingency(table, rows=self.class_names, ylabel="", ax=left)
         plots.frame_match(left, table)
-        for place, (name, text) in enumerate(self.SCORES.items()):
+        for place, name in enumerate(self.SCORES):
             value, chance = self.scores[name], self.chance[name]
             right.barh(place, value, height=0.6, color=plots.color(1 if name == "acc" else 4))
             right.plot([chance, chance], [place - 0.42, place + 0.42], color="black", linewidth=3)
@@ -647,16 +651,16 @@ class JudgeTable(W.VBox):
     def _in_words(self, table) -> str:
         used = np.flatnonzero(table.any(axis=0))
         rows, columns = linear_sum_assignment(table[:, used], maximize=True)
-        parts = [f"cluster {used[k]} stands for {self.class_names[i]}" for i, k in zip(rows, columns, strict=True) if table[i, used[k]]]
-        text = f"ACC: {', '.join(parts)}. "
-        alone = [k for j, k in enumerate(used) if j not in columns]
-        if alone:
-            count = table[:, alone].sum()
-            text += f"No class is left for cluster {', '.join(map(str, alone))}: {count} sample{'s' if count > 1 else ''} wrong. "
-        lost = [self.class_names[i] for i in range(self.n_classes) if i not in rows and table[i].any()]
+        pairs = [(self.class_names[i], used[k]) for i, k in zip(rows, columns, strict=True) if table[i, used[k]]]
+        text = "ACC: " + ", ".join(f"cluster {k} stands for {name}" for name, k in pairs) + "."
+        alone = np.delete(used, columns)  # clusters for which no class is left
+        if len(alone):
+            text += f" No class is left for cluster {', '.join(map(str, alone))}: {table[:, alone].sum()} wrong."
+        lost = [i for i in range(self.n_classes) if i not in rows and table[i].any()]
         if lost:
-            text += f"No cluster is left for {', '.join(lost)}: {table[[self.class_names.index(c) for c in lost]].sum()} wrong. "
-        return text.strip()
+            names = ", ".join(self.class_names[i] for i in lost)
+            text += f" No cluster is left for {names}: {table[lost].sum()} wrong."
+        return text
 
     def __repr__(self) -> str:
         return f"JudgeTable({self.table.sum()} samples)"
