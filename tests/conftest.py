@@ -53,3 +53,9 @@ def pytest_runtest_setup(item):
         missing(problem)
     if item.get_closest_marker("browser") and browser_path() is None:
         missing("no Chromium found (Debian: apt-get install chromium; or DCLIB_BROWSER=/path/to/chrome)")
+
+
+@pytest.fixture(scope="session")
+def chromium_path():
+    """The browser's program; only for tests with the marker `browser`."""
+    return browser_path()

@@ -1,6 +1,6 @@
 """Every lesson is a file that a reader can trust: run top to bottom, no error, alt text, no traces of a machine.
 
-That a lesson gives its stored outputs again is tested by nbval (`make test-notebooks`); what we add to it is tested here.
+That a lesson repeats its stored outputs is tested by nbval (`make test-notebooks`), our part of that is tested here.
 """
 
 import copy

@@ -1,0 +1,103 @@
+"""JupyterLab as a reader has it on the screen: what the browser tests do with a lesson.
+
+    def test_my_widget(lab):
+        lab.run("01_kmeans.ipynb")                      # restart the kernel, run all cells, no error, no warning
+        widget = lab.widget("Step")                     # the widget that has this text somewhere
+        lab.changes(widget.locator("img"), lambda: widget.get_by_role("button", name="Step").click())
+        lab.screenshot("kmeans")                        # to look at: tests/browser/shots/, not in git
+
+Playwright's default way to poll (an animation frame) never ends in JupyterLab in headless Chromium: poll by time.
+"""
+
+import json
+import urllib.request
+from pathlib import Path
+
+SHOTS = Path(__file__).parent / "shots"
+POLL = 200  # milliseconds
+RUN_ALL = 600_000  # milliseconds for a whole lesson, on a slow machine that does other things, too
+
+FINISHED = """() => {
+  const failed = document.querySelector("[data-mime-type='application/vnd.jupyter.error']");
+  const prompts = [...document.querySelectorAll('.jp-CodeCell .jp-InputArea-prompt')].map(e => e.textContent.trim());
+  const status = document.querySelector('.jp-Notebook-ExecutionIndicator').dataset.status;
+  return failed || (status === 'idle' && prompts.length > 0 && prompts.every((t, i) => t === `[${i + 1}]:`));
+}"""
+# What an element shows: a picture's data, else all that is drawn and written inside it.
+LOOKS = "e => e.tagName === 'IMG' ? e.src : e.tagName === 'CANVAS' ? e.toDataURL() : e.outerHTML"
+
+
+class LabPage:
+    def __init__(self, page, address):
+        self.page, self.address = page, address
+        page.set_default_timeout(60_000)
+        self.errors: list[str] = []
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+
+    def open(self, name):
+        """Open a notebook and wait for its kernel."""
+        self.page.goto(f"{self.address}/lab/tree/{name}?reset")
+        self.page.locator(".jp-Notebook").wait_for()
+        self.page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status='idle']")
+
+    def run(self, name):
+        """Open a notebook, restart its kernel and run all cells, as from the menu; an error or a warning fails.
+
+        The restart matters: the execution counts stored in the file look like those of cells that have run.
+        """
+        self.open(name)
+        self.page.get_by_role("menuitem", name="Kernel", exact=True).click()
+        self.page.get_by_text("Restart Kernel and Run All Cells…", exact=True).click()
+        self.page.locator(".jp-Dialog button.jp-mod-accept").click()
+        # All prompts are emptied first: else the wait below could end before anything has started.
+        self.page.wait_for_function(f"() => !({FINISHED})()", polling=20)
+        self.page.wait_for_function(FINISHED, polling=POLL, timeout=RUN_ALL)
+        self.check(name)
+
+    def check(self, name="the notebook"):
+        """No error and no warning is on the page."""
+        for kind in ("error", "stderr"):
+            texts = self.page.locator(f"[data-mime-type='application/vnd.jupyter.{kind}']").all_inner_texts()
+            assert not texts, f"{name} shows {kind}:\n" + "\n".join(texts)
+        assert not self.errors, self.errors
+
+    def widgets(self):
+        """All widgets that cells of the notebook show, in order."""
+        return self.page.locator(".jp-OutputArea-output > .jupyter-widgets")
+
+    def widget(self, text):
+        """The first widget in whose buttons, labels or texts `text` occurs."""
+        widget = self.widgets().filter(has_text=text).first
+        widget.scroll_into_view_if_needed()
+        return widget
+
+    def changes(self, element, action, timeout=60_000):
+        """Do `action`; wait until `element` (a locator) looks different; return when its picture is there."""
+        element = element.first
+        element.wait_for()
+        element.scroll_into_view_if_needed()
+        before = element.evaluate(LOOKS)
+        action()
+        handle = element.element_handle()
+        condition = f"([e, before]) => ({LOOKS})(e) !== before"
+        self.page.wait_for_function(condition, arg=[handle, before], polling=POLL, timeout=timeout)
+        if element.evaluate("e => e.tagName") == "IMG":
+            width = element.evaluate("async e => { await e.decode(); return e.naturalWidth }")
+            assert width > 100, f"the picture is {width} pixels wide"
+
+    def press(self, slider, key="ArrowRight"):
+        """One step of a slider by the keyboard; `slider` is a locator around it."""
+        slider.locator(".noUi-handle").first.focus()
+        self.page.keyboard.press(key)
+
+    def screenshot(self, name):
+        SHOTS.mkdir(exist_ok=True)
+        self.page.screenshot(path=SHOTS / f"{name}.png")
+
+    def shut_down_kernels(self):
+        """Kernels hold memory until the server ends."""
+        with urllib.request.urlopen(f"{self.address}/api/sessions") as answer:
+            sessions = json.load(answer)
+        for session in sessions:
+            request = urllib.request.Request(f"{self.address}/api/sessions/{session['id']}", method="DELETE")
+            urllib.request.urlopen(request).close()
