@@ -24,19 +24,41 @@ from sklearn.metrics import adjusted_rand_score, homogeneity_completeness_v_meas
 from dclib import metrics, plots
 from dclib.training import Callback, Run
 
-_PICTURE = {
-    "width": "auto",
-    "max_width": "100%",
-    "align_self": "flex-start",
-}  # else it is stretched to the page's width
 
+class Picture(anywidget.AnyWidget):
+    """A PNG with alternative text, drawn anew when its `value` changes; ipywidgets' own Image has no `alt`."""
 
-def picture(fig: Figure | None = None, alt: str = "") -> W.Image:
-    """An image widget that shows `fig`; `alt` is its title for screen readers."""
-    image = W.Image(format="png", layout=W.Layout(**_PICTURE), tooltip=alt or None)
-    if fig is not None:
-        image.value = plots.to_png(fig)
-    return image
+    _esm = """
+    function render({ model, el }) {
+      const image = document.createElement("img");
+      image.className = "dclib-picture";
+      function draw() {
+        const old = image.src;
+        image.alt = model.get("alt");
+        image.src = URL.createObjectURL(new Blob([model.get("value")], { type: "image/png" }));
+        if (old) URL.revokeObjectURL(old);
+      }
+      model.on("change:value", draw);
+      model.on("change:alt", () => { image.alt = model.get("alt"); });
+      draw();
+      el.append(image);
+    }
+    export default { render };
+    """
+    _css = ".dclib-picture { max-width: 100%; height: auto; }"
+
+    value = traitlets.Bytes().tag(sync=True)
+    alt = traitlets.Unicode().tag(sync=True)
+
+    def draw(self, fig: Figure, alt: str | None = None) -> None:
+        """Show this figure; `alt` stays as it is if it is not given."""
+        with self.hold_sync():
+            self.value = plots.to_png(fig)
+            if alt is not None:
+                self.alt = alt
+
+    def __repr__(self) -> str:
+        return f"Picture({self.alt!r})"
 
 
 # --- a figure with controls -------------------------------------------------------------------------------------------
@@ -56,14 +78,13 @@ def slider_figure(
     alt: what the picture shows, or a function of the values that says so. play: the name of an IntSlider that gets a
     play button, `interval` milliseconds a step. Raises ValueError for a `play` that is no slider of whole numbers.
     """
-    image = picture()
+    image = Picture()
 
     def values() -> dict[str, Any]:
         return {name: control.value for name, control in controls.items()}
 
     def update(_=None) -> None:
-        image.value = plots.to_png(draw(**values()))
-        image.tooltip = (alt(**values()) if callable(alt) else alt) or None
+        image.draw(draw(**values()), alt(**values()) if callable(alt) else alt)
 
     rows: list[W.Widget] = []
     for name, control in controls.items():
@@ -94,7 +115,7 @@ class LivePlot(Callback):
         if isinstance(columns, str):
             columns = (columns,)
         self.columns, self.every = tuple(columns), every
-        self.image = picture(alt=f"{', '.join(self.columns)} over the epochs")
+        self.image = Picture(alt=f"{', '.join(self.columns)} over the epochs")
 
     def on_fit_start(self, run: Run) -> None:
         from IPython.display import display
@@ -114,7 +135,7 @@ class LivePlot(Callback):
             fig, axes = plots.figure(1, len(shown), width=5.0 * len(shown), height=3.5, squeeze=False)
             for column, ax in zip(shown, axes[0], strict=True):
                 plots.loss_curve(run.history[column], ax=ax, ylabel=column)
-            self.image.value = plots.to_png(fig)
+            self.image.draw(fig)
 
     def __deepcopy__(self, memo) -> LivePlot:
         return self  # scikit-learn's clone copies parameters; a widget on a page has no copy
@@ -319,15 +340,15 @@ class LloydStepper(W.VBox):
         self.stuck, self._assign_next, self._quiet = False, True, False
         self.canvas = PointCanvas(
             view=[0, 10, 0, 8],
-            width=560,
-            height=460,
+            width=490,
+            height=400,
             radius=6.0,
             on_place=self.place,
             on_drag=self.drag,
             description="Points and cluster centers. Click to place a point, drag a center to move it. "
             "By keyboard: arrows move a cross-hair, Enter places a point.",
         )
-        self.curve = picture(alt="The loss after each half step")
+        self.curve = Picture(alt="The loss after each half step")
         self.says = W.HTML()
         self.k_slider = W.IntSlider(n_clusters, min=2, max=8, description="clusters k")
         self.assign_button = self._button(
@@ -464,10 +485,10 @@ class LloydStepper(W.VBox):
             best, last = min(self.finals), self.finals[-1]
             starts = f"<br>Starts so far: {len(self.finals)}; lowest final loss <b>{best:.2f}</b>, last {last:.2f}."
         self.says.value = f'<div style="font-size:17px;line-height:1.5" aria-live="polite">{text}{loss}{starts}</div>'
-        self.curve.value = plots.to_png(self._curve())
+        self.curve.draw(self._curve())
 
     def _curve(self) -> Figure:
-        fig, (top, bottom) = plots.figure(2, 1, width=4.6, height=4.6)
+        fig, (top, bottom) = plots.figure(2, 1, width=3.8, height=4.0)
         steps = np.arange(1, len(self.losses) + 1)
         if len(steps):
             top.plot(steps, self.losses, color=plots.GRAY, zorder=1)
@@ -538,7 +559,7 @@ class JudgeTable(W.VBox):
         self.buttons = {name: W.Button(description=name, layout=W.Layout(width="150px")) for name in changes}
         for name, change in changes.items():
             self.buttons[name].on_click(lambda _, change=change: self.set_table(change(self.table)))
-        self.image = picture(
+        self.image = Picture(
             alt="The table, with the cells framed that ACC counts as right, beside a bar for each score"
         )
         self.message = W.HTML()
@@ -627,7 +648,7 @@ class JudgeTable(W.VBox):
         rng = np.random.default_rng(0)
         shuffled = [self._measure(self._shuffled(table, rng)) for _ in range(30)]
         self.chance = {name: float(np.mean([s[name] for s in shuffled])) for name in self.SCORES}
-        self.image.value = plots.to_png(self._draw(table, before))
+        self.image.draw(self._draw(table, before))
         self.message.value = self._in_words(table)
 
     def _draw(self, table, before) -> Figure:

@@ -59,6 +59,8 @@ class LabPage:
         for kind in ("error", "stderr"):
             texts = self.page.locator(f"[data-mime-type='application/vnd.jupyter.{kind}']").all_inner_texts()
             assert not texts, f"{name} shows {kind}:\n" + "\n".join(texts)
+        broken = self.page.locator(".jupyter-widgets-error-widget").count()
+        assert not broken, f"{name}: {broken} widgets could not be drawn (see the browser's console)"
         assert not self.errors, self.errors
 
     def widgets(self):
