@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
@@ -73,12 +74,32 @@ def test_environment_installs_what_pyproject_asks_for():
 # --- constraints.txt -------------------------------------------------------------------------------------------------
 
 
-def test_constraints_are_exact_and_only_for_python_311():
+def test_constraints_are_exact():
     for requirement in CONSTRAINTS:
         (specifier,) = requirement.specifier
         assert specifier.operator == "==", requirement
         assert "+" not in specifier.version, f"{requirement}: a local version is not on the package index"
-        assert str(requirement.marker) == 'python_version >= "3.11"', requirement
+
+
+PYTHONS = ("3.10.0", "3.10.19", "3.11.0", "3.11.2", "3.11.14", "3.12.0", "3.13.0")
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_constraints_hold_on_every_python_that_their_markers_name(python):
+    """Else pip finds no version at all, and says that packages conflict."""
+    environment = {"python_version": ".".join(python.split(".")[:2]), "python_full_version": python}
+    for requirement in CONSTRAINTS:
+        assert requirement.marker is not None
+        if requirement.marker.evaluate(environment):
+            (specifier,) = requirement.specifier
+            try:
+                installed = importlib.metadata.distribution(requirement.name)
+            except importlib.metadata.PackageNotFoundError:  # on another platform than the one that wrote the file
+                continue
+            needs = SpecifierSet(installed.metadata["Requires-Python"] or "")
+            if installed.version == specifier.version:
+                assert needs.contains(python), f"{requirement} needs Python {needs}"
+    assert any(r.marker.evaluate(environment) for r in CONSTRAINTS) == (python >= "3.11")
 
 
 def test_constraints_leave_platforms_alone():
