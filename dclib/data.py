@@ -104,8 +104,8 @@ def load(
             f'{name} has no official split: leave split="all" and divide it yourself, '
             "for example with sklearn.model_selection.train_test_split."
         )
-    if random_state is not None and not isinstance(random_state, Integral):
-        raise ValueError(f"random_state is {random_state!r}: take an integer, or None for another draw each time.")
+    if random_state is not None and not (isinstance(random_state, Integral) and 0 <= random_state < 2**32):
+        raise ValueError(f"random_state is {random_state!r}: take 0 to 2**32 - 1, or None for another draw each time.")
     options: dict[str, Any] = {"random_state": random_state} if "random_state" in spec.options else {}
     for option, value in {"size": size, "n_topics": n_topics}.items():
         if value is not None and option not in spec.options:
