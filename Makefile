@@ -4,6 +4,7 @@
 #             LAB_ARGS="…"              for JupyterLab, e.g. --no-browser --port=8899
 #             PYTEST_ARGS="…"           for pytest, e.g. -x
 #             NOTEBOOKS="…"             the lessons that `make outputs` runs
+#             GRADE_ARGS="…"            for `make grade`: a unit, --force, --timeout=120
 
 PYTHON ?= python3
 VENV := .venv
@@ -57,12 +58,10 @@ outputs: $(STAMP)
 	$(BIN)/python tools/store_outputs.py $(NOTEBOOKS)
 
 exercises: $(STAMP)
-	mkdir -p grading
-	$(BIN)/nbgrader generate_assignment '*' --no-db --force
+	$(BIN)/python tools/make_exercises.py
 
 grade: $(STAMP)
-	mkdir -p grading
-	for unit in $(notdir $(wildcard solutions/*)); do $(BIN)/nbgrader autograde $$unit || exit 1; done
+	$(BIN)/python tools/grade.py $(GRADE_ARGS)
 
 experiments: $(STAMP)
 	$(BIN)/python -m experiments

@@ -155,7 +155,7 @@ def _explain(error: Exception, function: Callable) -> str:
     own = [f for f in function.__globals__.values() if getattr(f, "__globals__", None) is function.__globals__]
     cells = {f.__code__.co_filename for f in own if hasattr(f, "__code__")}
     frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename in cells]
-    if frames and frames[-1].line:
+    if frames:
         text += f"\n  in {frames[-1].name}, line {frames[-1].lineno} of its cell: {frames[-1].line}"
     return text
 

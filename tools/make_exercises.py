@@ -1,8 +1,8 @@
 """Write exercises/ from solutions/: python tools/make_exercises.py  (`make exercises`).
 
-First each solutions/<unit>/<unit>.ipynb is put into its normal form (no outputs, a stable id for every cell, no traces of
-the session), so that the same source gives the same bytes everywhere. Then nbgrader cuts the solutions, the hidden tests
-and the mark schemes out.
+First each solutions/<unit>/<unit>.ipynb is put into its normal form (no outputs, a stable id for every cell, no traces
+of the session), so that the same source gives the same bytes everywhere. Then nbgrader cuts the solutions, the hidden
+tests and the mark schemes out.
 """
 
 import argparse

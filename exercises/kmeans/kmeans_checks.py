@@ -305,8 +305,8 @@ def _kmeans_plus_plus(function):
 
 
 def _lent_assign(X, centers):
-    labels, distances = dclib.kmeans.assign(X, centers)
-    return labels, distances.sum()
+    loss = dclib.kmeans.lloyd(X, centers, max_iter=1)[2][0]  # that of the centers it is given
+    return dclib.kmeans.assign(X, centers)[0], torch.tensor(loss)
 
 
 def _lent_update(X, labels, centers):
@@ -323,10 +323,8 @@ def lloyd(function):
 
 
 def _lloyd(function):
-    generator = torch.Generator().manual_seed(3)
-    places = torch.tensor([[0.0, 0.0], [6.0, 0.0], [3.0, 5.0]])
-    X = (places[:, None] + torch.randn(3, 40, 2, generator=generator)).flatten(0, 1)
-    start = torch.tensor([[-1.0, -2.0], [0.0, -1.0], [1.0, -2.0]])  # all in one corner: far to go
+    X = torch.tensor([10.0, 5.0]) * torch.rand(120, 2, generator=torch.Generator().manual_seed(10))
+    start = torch.tensor([[0.0, 0.0], [0.5, 0.0], [0.0, 0.5]])  # all in one corner: far to go
 
     def run(**options):
         X_given, start_given = X.clone(), start.clone()
@@ -338,8 +336,8 @@ def _lloyd(function):
         if not isinstance(answer, tuple) or len(answer) != 3:
             raise Mistake("Return three things, `centers, labels, history`, in this order.")
         centers, labels, history = answer
-        centers = tensor_of_shape(centers, (3, 2), "the centers (first of the three results; here k = 3, d = 2)")
-        labels = tensor_of_shape(labels, (120,), "the labels (second of the three results; here n = 120)")
+        tensor_of_shape(centers, (3, 2), "the centers (first of the three results; here k = 3, d = 2)")
+        tensor_of_shape(labels, (120,), "the labels (second of the three results; here n = 120)")
         if not isinstance(history, list):
             raise Mistake(f"The history is a list of numbers; yours is a {type(history).__name__}.")
         for value in history:
@@ -350,7 +348,7 @@ def _lloyd(function):
                 )
         if not history:
             raise Mistake("The history is empty: append the loss of each assignment step.")
-        return centers, labels, history
+        return answer
 
     centers, labels, history = run(max_iter=100)
     first = float(_lent_assign(X, start)[1])
@@ -389,6 +387,12 @@ def _lloyd(function):
         )
     if len(history) > 3 and history[-1] == history[-4]:
         raise Mistake("Your loop went on although nothing changed any more: stop when no label changes.")
-    short = run(max_iter=3)[2]
-    if not 3 <= len(short) <= 4:
-        raise Mistake(f"With max_iter=3 your history has {len(short)} entries: at most max_iter iterations, please.")
+
+    centers, labels, history = run(max_iter=4)
+    if not 4 <= len(history) <= 5:
+        raise Mistake(f"With max_iter=4 your history has {len(history)} entries: at most max_iter iterations, please.")
+    if not torch.equal(labels, _lent_assign(X, centers)[0]):
+        raise Mistake(
+            "When max_iter ends the loop, here after 4 iterations, some of your labels are not the nearest of the "
+            "centers that you return: these have moved since you assigned."
+        )
