@@ -11,6 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 NOTEBOOKS ?= $(sort $(wildcard notebooks/*.ipynb))
+BENCHMARKS := $(wildcard benchmarks/__main__.py)
 FIRST := notebooks/00_start_here.ipynb
 
 # The kernels, nbgrader's alembic and the tests call programs of the environment by name.
@@ -27,7 +28,7 @@ help:
 	@echo "make exercises    write exercises/ from solutions/"
 	@echo "make grade        grade the students' notebooks in grading/submitted/"
 	@echo "make experiments  run the papers' experiments at full size (hours), results to experiments/results/"
-	@echo "make bench        time the library against others, results to benchmarks/results.json"
+	@$(if $(BENCHMARKS),echo "make bench        time the library against others; results in benchmarks/results.json")
 	@echo "make outputs      run the lessons and store their outputs (NOTEBOOKS=notebooks/01_kmeans.ipynb for one)"
 
 # --- set-up ------------------------------------------------------------------------------------------------------------
@@ -66,8 +67,11 @@ grade: $(STAMP)
 experiments: $(STAMP)
 	$(BIN)/python -m experiments
 
+# Only where there are benchmarks.
+ifneq ($(BENCHMARKS),)
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
+endif
 
 # --- tests: what fails fast comes first --------------------------------------------------------------------------------
 

@@ -185,7 +185,7 @@ def make(*arguments):
 def test_make_alone_lists_the_targets():
     run = make()
     assert run.returncode == 0, run.stderr
-    for target in ("lab", "test", "exercises", "grade", "experiments", "bench", "outputs"):
+    for target in ("lab", "test", "exercises", "grade", "experiments", "outputs"):
         assert f"make {target} " in run.stdout
 
 
