@@ -30,8 +30,8 @@ class RandomShiftRotate:
         draws = 2 * torch.rand(3, n, generator=generator, device=images.device) - 1  # (3, n) in [-1, 1)
         angle = draws[0] * (self.max_rotation * torch.pi / 180)
         cos, sin = angle.cos(), angle.sin()
-        # grid_sample's coordinates run from -1 to 1 over each axis: a pixel is 2/w wide and 2/h high. The matrix takes an
-        # output position to the input position it is read from; the ratios keep the rotation rigid on oblong images.
+        # grid_sample's coordinates run from -1 to 1 over each axis: a pixel is 2/w wide and 2/h high. The matrix takes
+        # an output position to the input position it is read from; the ratios keep oblong images rigid.
         theta = torch.stack(
             [
                 torch.stack([cos, -sin * (h / w), draws[1] * (2 * self.max_shift / w)], dim=1),

@@ -185,3 +185,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SavedEstima
     @property
     def _n_features_out(self) -> int:
         return self.latent_dim
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float32"]  # networks compute in float32
+        return tags

@@ -34,12 +34,14 @@ def make_generator(random_state) -> torch.Generator:
 def check_x(estimator, x, *, reset: bool, dtype=_FLOATS) -> np.ndarray:
     """Check samples: (n, d), or images (n, c, h, w); return them as rows (n, d), float32 or float64.
 
-    With `reset`, remembers the number of features and, for images, `image_shape_` = (c, h, w) (else None). Without, raises
-    a ValueError unless the samples fit what the estimator was fitted on; rows of c·h·w values pass for images.
+    With `reset`, remembers the number of features and, for images, `image_shape_` = (c, h, w) (else None). Without,
+    raises a ValueError unless the samples fit those of `fit`; rows of c·h·w values pass for images.
     """
     if isinstance(x, torch.Tensor):
         x = x.detach().cpu().numpy()
-    shape = np.shape(x) if not hasattr(x, "shape") else x.shape  # a sparse matrix has a shape, but np.shape is ()
+    elif isinstance(x, (list, tuple)):
+        x = np.asarray(x)
+    shape = getattr(x, "shape", ())
     image_shape = None
     if len(shape) == 4:
         image_shape, x = tuple(int(s) for s in shape[1:]), np.asarray(x).reshape(shape[0], -1)
@@ -87,9 +89,9 @@ def check_n_clusters(n_clusters, n_samples: int) -> None:
 
 
 class SavedEstimator(BaseEstimator):
-    """A scikit-learn estimator that can be saved without pickle: one safetensors file, the parameters as JSON in its header.
+    """A scikit-learn estimator that can be saved without pickle: one safetensors file with JSON in its header.
 
-    What is saved: the constructor's parameters (without callbacks) and every attribute that fitting set (name ends in `_`).
+    Saved are the constructor's parameters (without callbacks) and every attribute that fitting set (ends in `_`).
     """
 
     def save(self, path) -> None:
@@ -113,7 +115,7 @@ class SavedEstimator(BaseEstimator):
         try:
             with safe_open(path, framework="numpy") as file:
                 header = (file.metadata() or {}).get("dclib")
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+                tensors = {name: file.get_tensor(name) for name in file.keys()}
         except SafetensorError as error:
             raise ValueError(f"{path} is damaged or no file of dclib's `save`: {error}.") from error
         if header is None:

@@ -19,13 +19,13 @@ def soft_assignment(z: Tensor, centers: Tensor, alpha: float = 1.0) -> Tensor:
 
 
 def target_distribution(q: Tensor) -> Tensor:
-    """p_ij ∝ q_ij² / f_j with f_j = Σ_i q_ij over the *whole* data set, rows sum to one (equation 3). (n, k) -> (n, k)"""
+    """p_ij ∝ q_ij² / f_j, f_j = Σ_i q_ij over the *whole* data set, rows sum to one (equation 3). (n, k) -> (n, k)"""
     weight = q.square() / q.sum(0)
     return weight / weight.sum(1, keepdim=True)
 
 
 def kl_divergence(p: Tensor, q: Tensor) -> Tensor:
-    """KL(P‖Q) = Σ_j p_ij log(p_ij / q_ij): sum over the clusters, mean over the samples (equation 2). (n, k), (n, k) -> ()"""
+    """KL(P‖Q) = Σ_j p_ij log(p_ij / q_ij): sum over clusters, mean over samples (equation 2). p, q (n, k) -> scalar"""
     return (torch.xlogy(p, p) - torch.xlogy(p, q)).sum(1).mean()
 
 
@@ -38,8 +38,8 @@ class DEC(DeepClusterer):
     ----------
     n_clusters : number of clusters k.
     autoencoder : an `Autoencoder`, fitted (the starting point; it stays untouched) or not; None trains a default one.
-    init : start of the centers. "k-means": lowest loss of `n_init` runs. "balanced": k-means with clusters of equal size,
-        which assumes classes of about equal size, as p does, and does not depend on luck.
+    init : start of the centers. "k-means": lowest loss of `n_init` runs. "balanced": k-means with clusters of equal
+        size, which assumes classes of about equal size, as p does, and does not depend on luck.
     alpha : degrees of freedom of Student's t.
     augment : False, True or a `RandomShiftRotate`: p from the clean images, q from augmented ones (Guo et al. 2018).
     reconstruction_weight : above 0 keeps the decoder in training (IDEC, Guo et al. 2017, whose γ is its inverse).
@@ -49,8 +49,8 @@ class DEC(DeepClusterer):
 
     Attributes
     ----------
-    labels_ (n,), cluster_centers_ (k, latent_dim), autoencoder_, start_labels_ (n,) : labels before training, history_ :
-    columns loss, changed (share of samples), smallest_share (of a cluster), latent_variance (sum over dimensions).
+    labels_ (n,), cluster_centers_ (k, latent_dim), autoencoder_, start_labels_ (n,) : labels before training,
+    history_ : loss, changed (share of samples), smallest_share (of a cluster), latent_variance (sum over dimensions).
     """
 
     def __init__(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,30 +21,35 @@ from dclib.training import Rows, make_fabric, map_rows
 INITS = ("k-means", "balanced")
 
 
-def balanced_centers(z: Tensor, n_clusters: int, generator: torch.Generator, n_rows: int = 20_000) -> Tensor:
-    """Centers of a k-means whose clusters all have the same size -> (k, d). z: (n, d)
+def balanced_kmeans(z: Tensor, centers: Tensor) -> tuple[Tensor, float]:
+    """K-means with clusters of equal size, from these centers -> centers (k, d), loss (mean over the rows). z: (n, d)
 
     The assignment is an entropic transport plan between samples and clusters with equal cluster shares (Cuturi 2013,
-    "Sinkhorn distances"), its entropy annealed so that the random start is forgotten. Computed on `n_rows` random rows.
+    "Sinkhorn distances"). Its entropy is annealed, so that the end depends little on the start.
     """
-    z = z[torch.randperm(len(z), generator=generator)[:n_rows].to(z.device)]
-    centers = z[:n_clusters]
-    variance = z.var(0, correction=0).sum()
+    z, centers = z.double(), centers.double()
+    n_clusters, scale = len(centers), torch.ones(len(centers), dtype=torch.float64, device=z.device)
+    variance = z.var(0, correction=0).sum() + torch.finfo(z.dtype).tiny
     for temperature in (0.2, 0.1, 0.05, 0.02):
         for _ in range(12):
-            log_plan = -squared_distances(z, centers) / (temperature * variance + torch.finfo(z.dtype).tiny)
-            for _ in range(30):  # Sinkhorn: scale the columns to equal sums, then the rows to one
-                log_plan = log_plan - log_plan.logsumexp(0, keepdim=True)
-                log_plan = log_plan.log_softmax(1)
-            plan = log_plan.exp()
+            distances = squared_distances(z, centers) / (temperature * variance)
+            kernel = torch.exp(distances.min(1, keepdim=True).values - distances)  # (n, k), largest entry of a row is 1
+            for _ in range(30):  # Sinkhorn: alternately make the rows sum to one and the columns to n / k
+                scale = len(z) / n_clusters / ((1 / (kernel @ scale)) @ kernel)
+            plan = kernel * scale
+            plan /= plan.sum(1, keepdim=True)
             centers = plan.T @ z / plan.sum(0)[:, None]
-    return centers
+    loss = float((plan * squared_distances(z, centers)).sum() / len(z))
+    return centers.float(), loss
 
 
 def start_centers(z: Tensor, n_clusters: int, init: str, n_init: int, generator: torch.Generator) -> Tensor:
     """Centers in the latent space to start from -> (k, d). z: (n, d)"""
     if init == "balanced":
-        return balanced_centers(z, n_clusters, generator)
+        # A sample of the rows is enough for k means, and the plan is dense.
+        z = z[torch.randperm(len(z), generator=generator)[:20_000].to(z.device)]
+        draws = (torch.randperm(len(z), generator=generator)[:n_clusters].to(z.device) for _ in range(n_init))
+        return min((balanced_kmeans(z, z[draw]) for draw in draws), key=lambda run: run[1])[0]
     starts = (z[kmeans_plus_plus(z, n_clusters, generator)] for _ in range(n_init))
     return min((lloyd(z, start) for start in starts), key=lambda run: run[2][-1])[0]
 
@@ -52,10 +58,11 @@ class Monitor:
     """What to watch in each epoch: the share of samples that changed their cluster, and the collapse alarms."""
 
     def __init__(self, n_clusters: int):
-        self.n_clusters, self.previous = n_clusters, None
+        self.n_clusters = n_clusters
+        self.previous: Tensor | None = None
 
     def __call__(self, z: Tensor, labels: Tensor) -> dict[str, float]:
-        """z (n, d), labels (n,) -> changed, smallest_share of a cluster, latent_variance (summed over the dimensions)."""
+        """z (n, d), labels (n,) -> changed, smallest_share of a cluster, latent_variance (sum over dimensions)."""
         changed = 1.0 if self.previous is None else float((labels != self.previous).float().mean())
         self.previous = labels
         shares = torch.bincount(labels, minlength=self.n_clusters) / len(labels)
@@ -84,7 +91,7 @@ class DeepClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         seed = draw_seed(self.random_state)
         fabric = make_fabric(self.device, self.precision)
         self.autoencoder_ = self._start_autoencoder(rows.reshape(len(rows), *self._input_shape), seed)
-        network = self.autoencoder_.network_.to(fabric.device)
+        network: Any = self.autoencoder_.network_.to(fabric.device)
         data = Rows(rows, self._input_shape, fabric.device)
         z = map_rows(network.encode, data)
         generator = torch.Generator().manual_seed(seed)
@@ -167,3 +174,8 @@ class DeepClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
     @property
     def _n_features_out(self) -> int:
         return self.cluster_centers_.shape[1]
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float32"]  # networks compute in float32
+        return tags

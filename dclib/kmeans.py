@@ -21,8 +21,8 @@ _BLOCK = 4096
 def squared_distances(x: Tensor, centers: Tensor) -> Tensor:
     """‖x_i − μ_k‖² for x (n, d) and centers (k, d) -> (n, k).
 
-    Expanded as ‖x‖² − 2 x·μ + ‖μ‖²: one matrix product instead of an (n, k, d) array. The terms nearly cancel for points
-    close to a center, so float32 results are clipped at zero; center the data first if its mean is far from the origin.
+    Expanded as ‖x‖² − 2 x·μ + ‖μ‖²: one matrix product instead of an (n, k, d) array. The terms nearly cancel for
+    points close to a center, so results are clipped at zero; center the data first if its mean is far from the origin.
     """
     return (x.square().sum(1, keepdim=True) + _partial_distances(x, centers)).clamp_(min=0)
 
@@ -62,8 +62,8 @@ def update(x: Tensor, labels: Tensor, n_clusters: int, sample_weight: Tensor) ->
     return sums / torch.where(weights > 0, weights, 1)[:, None], weights
 
 
-def _refill(labels: Tensor, distances: Tensor, n_clusters: int, sample_weight: Tensor) -> Tensor:
-    """Give each empty cluster the point farthest from its center, taken from a cluster that has others left."""
+def _refill(x: Tensor, labels: Tensor, distances: Tensor, n_clusters: int, sample_weight: Tensor) -> Tensor:
+    """Give each empty cluster the point farthest from all centers, taken from a cluster that has others left."""
     labels, distances = labels.clone(), torch.where(sample_weight > 0, distances, -1.0)
     counts = torch.bincount(labels[sample_weight > 0], minlength=n_clusters)
     for empty in torch.nonzero(counts == 0).flatten().tolist():
@@ -72,7 +72,9 @@ def _refill(labels: Tensor, distances: Tensor, n_clusters: int, sample_weight: T
             break
         counts[labels[far]] -= 1
         counts[empty] += 1
-        labels[far], distances[far] = empty, -1.0
+        labels[far] = empty
+        # The next empty cluster goes elsewhere: the points around this one have a center now.
+        distances = torch.minimum(distances, (x - x[far]).square().sum(1))
     return labels
 
 
@@ -126,7 +128,7 @@ def lloyd(
         previous = labels
         moved, weights = update(x, labels, len(centers), weight)
         if not weights.all():
-            labels = _refill(labels, distances, len(centers), weight)
+            labels = _refill(x, labels, distances, len(centers), weight)
             moved, weights = update(x, labels, len(centers), weight)
             moved = torch.where(weights[:, None] > 0, moved, centers)
         shift = (moved - centers).square().sum()
@@ -149,7 +151,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Sa
     init : "k-means++", "random" (k different samples) or an array (k, d) of centers.
     n_init : starts; the one with the lowest loss is kept. An array as `init` is one start.
     max_iter : most iterations of one start.
-    tol : a start ends when the squared movement of the centers is at most `tol` times the mean variance of the features.
+    tol : a start ends when the squared movement of the centers is at most `tol` times the mean feature variance.
     random_state : None, int or RandomState; the same int gives the same result.
 
     Attributes
@@ -167,7 +169,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Sa
         self.random_state = random_state
 
     def fit(self, X, y=None, sample_weight=None):
-        """Cluster X, (n, d) or images (n, c, h, w); `y` is ignored. ValueError for NaN, too few samples, negative weights."""
+        """Cluster X, (n, d) or images (n, c, h, w); `y` is ignored. Raises ValueError for bad input."""
         rows = check_x(self, X, reset=True)
         check_n_clusters(self.n_clusters, len(rows))
         check_number("n_init", self.n_init, 1, integer=True)
@@ -194,7 +196,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Sa
         n_found = len(np.unique(self.labels_))
         if n_found < self.n_clusters:
             warnings.warn(
-                f"Only {n_found} of {self.n_clusters} clusters have points: X may hold fewer distinct samples than that.",
+                f"Only {n_found} of {self.n_clusters} clusters have points: X may hold fewer distinct samples.",
                 ConvergenceWarning,
                 stacklevel=2,
             )
@@ -204,9 +206,8 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Sa
         if not isinstance(self.init, str):
             centers = np.asarray(self.init, dtype=mean.dtype)
             if centers.shape != (self.n_clusters, x.shape[1]) or not np.isfinite(centers).all():
-                raise ValueError(
-                    f"init has shape {centers.shape}: give finite centers of shape (n_clusters, d) = {(self.n_clusters, x.shape[1])}."
-                )
+                shape = (self.n_clusters, x.shape[1])
+                raise ValueError(f"init has shape {centers.shape}: give finite centers, (n_clusters, d) = {shape}.")
             yield torch.from_numpy(centers - mean)
             return
         check_choice("init", self.init, ("k-means++", "random"))

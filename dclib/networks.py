@@ -99,8 +99,8 @@ class ConvAutoencoder(_Autoencoder):
         super().__init__()
         if len(input_shape) != 3 or min(input_shape[1:]) < 2 ** len(hidden):
             raise ValueError(
-                f"The convolutional network takes images (c, h, w) of at least {2 ** len(hidden)} pixels a side, not {tuple(input_shape)}: "
-                'use network="dense" or larger images.'
+                f"The convolutional network takes images (c, h, w) of at least {2 ** len(hidden)} pixels a side, not "
+                f'{tuple(input_shape)}: use network="dense" or larger images.'
             )
         self.config = {
             "input_shape": tuple(input_shape),

@@ -1,8 +1,8 @@
 """The one training loop, with device, precision and checkpoints from Lightning Fabric.
 
-A method hands `train` a function `step(rows, generator)` that does one optimizer step on these rows and returns its losses.
-The random numbers of an epoch depend on the seed and the epoch alone, so that a training taken up again at an epoch goes on
-as if it had never stopped.
+A method hands `train` a function `step(rows, generator)` that does one optimizer step on these rows and returns its
+losses. The random numbers of an epoch depend on the seed and the epoch alone, so that a training taken up again at an
+epoch goes on as if it had never stopped.
 """
 
 from __future__ import annotations
@@ -34,7 +34,10 @@ _BLOCK = 8192
 
 
 def resolve_device(device: str | torch.device = "auto") -> torch.device:
-    """ "auto" is the first CUDA device, else Apple's mps, else the CPU; raises ValueError for what this machine lacks."""
+    """The device for "auto" (the first CUDA device, else Apple's mps, else the CPU) or for a name such as "cuda:1".
+
+    Raises ValueError for a device that this machine lacks.
+    """
     if device == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda", 0)
@@ -60,7 +63,7 @@ def _cpu_has_bf16() -> bool:
 
 
 def resolve_precision(precision: str = "auto", device: torch.device | None = None) -> str:
-    """ "auto" is "bf16-mixed" where the hardware multiplies bfloat16, else "32-true" (Fabric's names)."""
+    """Fabric's name of the precision for "auto": "bf16-mixed" if the hardware multiplies bfloat16, else "32-true"."""
     if precision not in PRECISIONS:
         raise ValueError(f"precision={precision!r} is not known: choose one of {', '.join(map(repr, PRECISIONS))}.")
     if precision != "auto":
@@ -74,13 +77,13 @@ def make_fabric(device: str | torch.device = "auto", precision: str = "auto") ->
     """A Fabric on one device. Modules that it sets up compute in `precision` and return float32."""
     from lightning_fabric import Fabric
 
-    # Fabric announces the precision of every training through its logger; History and the doctor say it where it is asked for.
+    # Fabric logs the precision of every training at level INFO, which would fill a notebook; the doctor shows it once.
     logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.WARNING)
     resolved = resolve_device(device)
     return Fabric(
         accelerator=resolved.type,
         devices=1 if resolved.type != "cuda" else [resolved.index or 0],
-        precision=resolve_precision(precision, resolved),
+        precision=resolve_precision(precision, resolved),  # type: ignore[arg-type]
     )
 
 
@@ -165,7 +168,7 @@ class History:
 
 @dataclass
 class Run:
-    """One call of `train`, as the callbacks see it. `row` is this epoch's row of the history; setting `stop` ends it."""
+    """One call of `train`, as the callbacks see it. `row` is this epoch's row of the history; `stop = True` ends it."""
 
     estimator: Any
     fabric: Fabric
@@ -209,7 +212,7 @@ class Progress(Callback):
 
 
 class Evaluate(Callback):
-    """Adds what `function(estimator)` returns (a dict of numbers) to the history, every `every` epochs and at the last."""
+    """Adds what `function(estimator)` returns (a dict of numbers) to the history every `every` epochs and at the end."""
 
     def __init__(self, function: Callable[[Any], dict[str, float]], every: int = 1):
         self.function, self.every = function, every
@@ -248,9 +251,9 @@ class EarlyStopping(Callback):
 class Checkpoint(Callback):
     """Writes the state of training to `path` after every epoch; a later fit with the same `path` goes on from there.
 
-    The file appears whole or not at all, so an interruption at any moment (kill -9, power) costs at most one epoch, and the
-    training ends with the weights that it would have had. Raises ValueError where the file belongs to another training
-    (other parameters or other data). A finished training is loaded, not repeated.
+    The file appears whole or not at all: an interruption at any moment (kill -9, power) costs at most `every` epochs,
+    and the training ends with the weights that it would have had. Raises ValueError where the file belongs to another
+    training (other parameters or other data). A finished training is loaded, not repeated.
     """
 
     def __init__(self, path, every: int = 1):
@@ -318,10 +321,10 @@ def train(
 ) -> History:
     """Train for `epochs` and return the history; sets `estimator.history_` as it goes.
 
-    step(rows, generator): one optimizer step on the batch with these row numbers -> losses (scalars, means over the batch).
+    step(rows, generator): one optimizer step on the batch with these row numbers -> losses (means over the batch).
     state: what a checkpoint must hold (modules, optimizers, schedulers, tensors that change from epoch to epoch).
-    refresh(): called before the first epoch and after every epoch, for what a method computes on all rows; returns columns
-    for the history. A true "stop" among them ends the training.
+    refresh(): called before the first epoch and after every epoch, for what a method computes on all rows; returns
+    columns for the history. A true "stop" among them ends the training.
     The estimator's `callbacks` run in order. A Checkpoint is moved to the end, so that it holds what the others added.
     Raises FloatingPointError when a loss is no longer finite, naming the epoch.
     """

@@ -1,0 +1,64 @@
+"""Command line of the experiments: python -m experiments [NAME …] [--configurations …] [--seeds …]"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import pkgutil
+
+import experiments
+from experiments.runner import SCORES, result_path, run
+
+
+def names() -> list[str]:
+    modules = (module.name for module in pkgutil.iter_modules(experiments.__path__))
+    return sorted(name for name in modules if name not in ("__main__", "runner"))
+
+
+def summary(name: str) -> str:
+    """Table of what is on file for one experiment: mean, median, lowest and highest score over the seeds."""
+    module = importlib.import_module(f"experiments.{name}")
+    lines = [f"{name}", f"  {'configuration':<28} {'seeds':>5}  score      mean  median  lowest highest"]
+    for configuration in module.configurations():
+        files = [result_path(name, configuration, seed) for seed in module.SEEDS]
+        found = [json.loads(path.read_text())["scores"] for path in files if path.exists()]
+        for score in SCORES if found else ():
+            values = sorted(result[score] for result in found)
+            middle = (values[(len(values) - 1) // 2] + values[len(values) // 2]) / 2
+            numbers = f"{sum(values) / len(values):.3f}   {middle:.3f}   {values[0]:.3f}   {values[-1]:.3f}"
+            lines.append(f"  {configuration:<28} {len(found):>2}/{len(files):<2}  {score:<9} {numbers}")
+        if not found:
+            lines.append(f"  {configuration:<28}  0/{len(files):<2}  not run yet")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m experiments", description=__doc__)
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"which experiments (default: all): {', '.join(names())}"
+    )
+    parser.add_argument("--configurations", nargs="+", help="only these configurations")
+    parser.add_argument("--seeds", nargs="+", type=int, help="only these seeds")
+    parser.add_argument("--summary", action="store_true", help="run nothing, show the table of what is on file")
+    options = parser.parse_args()
+    for name in options.names or names():
+        if name not in names():
+            parser.error(f"{name!r} is not known: choose from {', '.join(names())}")
+        module = importlib.import_module(f"experiments.{name}")
+        chosen = options.configurations or list(module.configurations())
+        if unknown := set(chosen) - set(module.configurations()):
+            parser.error(
+                f"{name} has no {', '.join(sorted(unknown))}: choose from {', '.join(module.configurations())}"
+            )
+        if not options.summary:
+            for seed in options.seeds or module.SEEDS:
+                for configuration in chosen:
+                    # A fresh set of estimators for each run: fitting one leaves its parameters behind.
+                    result = run(name, configuration, module.configurations()[configuration], seed)
+                    print(f"{configuration} seed {seed}: " + json.dumps(result["scores"]), flush=True)
+        print(summary(name))
+
+
+if __name__ == "__main__":
+    main()

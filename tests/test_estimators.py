@@ -1,0 +1,149 @@
+"""The contract that all estimators share (scikit-learn's own checks, saving, what fit must not do)."""
+
+import inspect
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from dclib import autoencoder, base, dec, kmeans
+from dclib.autoencoder import Autoencoder
+from dclib.data import load
+from dclib.dec import DEC
+from dclib.kmeans import KMeans
+
+SMALL = {"latent_dim": 2, "hidden": (8,), "epochs": 2, "batch_size": 32}
+
+
+def estimators():
+    """One small instance of every estimator."""
+    return [
+        KMeans(3, n_init=2),
+        Autoencoder(**SMALL),
+        DEC(3, autoencoder=Autoencoder(**SMALL), n_init=2, epochs=2, batch_size=32),
+    ]
+
+
+def expected_failures(estimator):
+    if not isinstance(estimator, KMeans):
+        return {}
+    reason = "the starts are random draws of samples: other, shuffled samples give other starts, as in scikit-learn"
+    return {"check_sample_weight_equivalence_on_dense_data": reason}
+
+
+@parametrize_with_checks(estimators(), expected_failed_checks=expected_failures)
+def test_scikit_learn_checks(estimator, check):
+    check(estimator)
+
+
+def test_every_estimator_is_tested_here():
+    modules = (kmeans, autoencoder, dec)
+    found = {
+        cls
+        for module in modules
+        for _, cls in inspect.getmembers(module, inspect.isclass)
+        if issubclass(cls, base.SavedEstimator) and cls.__module__ == module.__name__
+    }
+    assert found == {type(estimator) for estimator in estimators()}
+
+
+@pytest.fixture(scope="module")
+def images():
+    return load("digits").x[:300]
+
+
+@pytest.mark.parametrize("estimator", estimators(), ids=lambda e: type(e).__name__)
+class TestContract:
+    def test_saved_and_loaded_it_predicts_the_same(self, estimator, images, tmp_path):
+        fitted = clone(estimator).set_params(random_state=0).fit(images)
+        fitted.save(tmp_path / "model.safetensors")
+        loaded = type(estimator).load(tmp_path / "model.safetensors")
+        assert np.array_equal(fitted.transform(images), loaded.transform(images))
+        for name in ("predict", "predict_proba", "reconstruct"):
+            if hasattr(fitted, name):
+                assert np.array_equal(getattr(fitted, name)(images), getattr(loaded, name)(images))
+        assert repr(fitted) == repr(loaded)
+        assert loaded.image_shape_ == (1, 8, 8)
+        if hasattr(fitted, "history_"):
+            assert loaded.history_.rows == fitted.history_.rows
+        assert [p.name for p in tmp_path.iterdir()] == ["model.safetensors"]
+
+    def test_the_file_holds_no_pickle(self, estimator, images, tmp_path):
+        path = tmp_path / "model"
+        clone(estimator).fit(images).save(path)
+        with pytest.raises(pickle.UnpicklingError), open(path, "rb") as file:
+            pickle.load(file)
+
+    def test_unfitted_damaged_and_foreign_files_are_named(self, estimator, images, tmp_path):
+        with pytest.raises(ValueError, match="not fitted"):
+            clone(estimator).save(tmp_path / "x")
+        with pytest.raises(FileNotFoundError, match="no saved model"):
+            type(estimator).load(tmp_path / "x")
+        path = tmp_path / "model"
+        clone(estimator).fit(images).save(path)
+        path.write_bytes(path.read_bytes()[:200])
+        with pytest.raises(ValueError, match="damaged"):
+            type(estimator).load(path)
+
+    def test_the_same_seed_gives_the_same_result_and_touches_no_global_state(self, estimator, images):
+        torch_before, numpy_before = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+        a, b = (clone(estimator).set_params(random_state=7).fit(images).transform(images) for _ in range(2))
+        assert np.array_equal(a, b)
+        assert torch.equal(torch_before, torch.get_rng_state())
+        assert np.array_equal(numpy_before, np.random.get_state()[1])  # noqa: NPY002
+        assert not np.array_equal(a, clone(estimator).set_params(random_state=8).fit(images).transform(images))
+
+    def test_fit_never_looks_at_y(self, estimator, images):
+        a = clone(estimator).set_params(random_state=0).fit(images).transform(images)
+        b = clone(estimator).set_params(random_state=0).fit(images, object()).transform(images)
+        assert np.array_equal(a, b)
+
+    def test_fit_leaves_x_alone(self, estimator, images):
+        before = images.copy()
+        clone(estimator).fit(images)
+        assert np.array_equal(before, images)
+
+    def test_images_rows_and_tensors_are_one(self, estimator, images):
+        fitted = clone(estimator).set_params(random_state=0).fit(images)
+        z = fitted.transform(images)
+        assert np.array_equal(z, fitted.transform(torch.from_numpy(images)))
+        assert np.array_equal(z, fitted.transform(images.reshape(len(images), -1)))
+        with pytest.raises(ValueError, match="images of shape"):
+            fitted.transform(images.reshape(-1, 1, 4, 16))
+
+    def test_a_seed_from_a_random_state_object(self, estimator, images):
+        a = clone(estimator).set_params(random_state=np.random.RandomState(5)).fit(images)
+        b = clone(estimator).set_params(random_state=np.random.RandomState(5)).fit(images)
+        assert np.array_equal(a.transform(images), b.transform(images))
+
+
+def test_loading_with_the_wrong_class_names_the_right_one(images, tmp_path):
+    KMeans(3).fit(images).save(tmp_path / "k")
+    with pytest.raises(ValueError, match="holds a KMeans, not a DEC: use KMeans.load"):
+        DEC.load(tmp_path / "k")
+
+
+def test_a_network_of_ones_own_is_refused_with_a_way_out(images, tmp_path):
+    class Own(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = torch.nn.Linear(64, 64)
+
+        def encode(self, x):
+            return self.layer(x.flatten(1))
+
+        def decode(self, z):
+            return z.view(-1, 1, 8, 8)
+
+        def forward(self, x):
+            z = self.encode(x)
+            return z, self.decode(z)
+
+    own = Autoencoder(64, network=Own(), epochs=1).fit(images)
+    assert own.transform(images).shape == (300, 64)
+    with pytest.raises(ValueError, match="no safe form on disk.*save_model"):
+        own.save(tmp_path / "x")
+    assert not list(tmp_path.iterdir())

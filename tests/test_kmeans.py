@@ -1,0 +1,190 @@
+"""Lloyd's algorithm against scikit-learn, by hand, and where it goes wrong in other libraries."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.cluster import KMeans as SklearnKMeans
+from sklearn.datasets import make_blobs
+from sklearn.exceptions import ConvergenceWarning
+
+from dclib.data import load
+from dclib.kmeans import KMeans, assign, kmeans_plus_plus, lloyd, squared_distances, update
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return load("digits").x.reshape(1797, -1)
+
+
+def blobs(n=600, k=6, d=5, seed=0):
+    return make_blobs(n, d, centers=k, cluster_std=2.0, random_state=seed)[0]
+
+
+def test_squared_distances_by_hand():
+    x = torch.tensor([[0.0, 0.0], [3.0, 4.0]])
+    centers = torch.tensor([[0.0, 0.0], [3.0, 0.0], [0.0, 4.0]])
+    assert squared_distances(x, centers).tolist() == [[0, 9, 16], [25, 16, 9]]
+
+
+def test_distances_survive_the_expansion_in_float32():
+    """Points at distance 1e-3 from their center and 10 from the origin: the expansion must not go below zero."""
+    x = 10 + 1e-3 * torch.randn(200, 3, generator=torch.Generator().manual_seed(0))
+    assert (squared_distances(x, x[:5]) >= 0).all()
+
+
+def test_centering_rescues_float32_far_from_the_origin():
+    x = blobs() + 1e4
+    exact = KMeans(6, init=x[:6], random_state=0).fit(x)
+    rounded = KMeans(6, init=x[:6], random_state=0).fit(x.astype(np.float32))
+    assert rounded.cluster_centers_.dtype == np.float32
+    assert np.mean(exact.labels_ == rounded.labels_) > 0.99
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("k", [2, 10, 60])
+def test_equals_scikit_learn_from_the_same_start(digits, k, dtype):
+    rng = np.random.default_rng(k)
+    # The pixels have 17 values: a little noise keeps samples from lying exactly between two centers.
+    x = (digits + 0.01 * rng.standard_normal(digits.shape)).astype(dtype)
+    start = x[rng.choice(len(x), k, replace=False)]
+    ours = KMeans(k, init=start, tol=0).fit(x)
+    theirs = SklearnKMeans(k, init=start, n_init=1, tol=0, algorithm="lloyd").fit(x)
+    assert ours.cluster_centers_.dtype == dtype
+    assert ours.inertia_ == pytest.approx(theirs.inertia_, rel=1e-5)
+    assert np.array_equal(ours.labels_, theirs.labels_)
+    np.testing.assert_allclose(ours.cluster_centers_, theirs.cluster_centers_, atol=1e-4)
+
+
+def test_sample_weights_equal_repeated_samples():
+    x = blobs(100, 3)
+    weight = np.random.default_rng(0).integers(0, 4, len(x))
+    weighted = KMeans(3, init=x[:3], tol=0).fit(x, sample_weight=weight)
+    repeated = KMeans(3, init=x[:3], tol=0).fit(np.repeat(x, weight, axis=0))
+    np.testing.assert_allclose(weighted.cluster_centers_, repeated.cluster_centers_)
+    assert weighted.inertia_ == pytest.approx(repeated.inertia_)
+
+
+def test_loss_never_rises_and_ends_at_the_inertia(digits):
+    model = KMeans(10, n_init=1, random_state=0).fit(digits)
+    assert np.all(np.diff(model.inertia_history_) <= 1e-6 * model.inertia_)
+    assert len(model.inertia_history_) == model.n_iter_ + 1
+    own = np.square(digits - model.cluster_centers_[model.labels_]).sum()
+    assert model.inertia_ == pytest.approx(own, rel=1e-5)
+    assert -model.score(digits) == pytest.approx(own, rel=1e-5)
+
+
+def test_labels_are_the_prediction_even_when_stopped_early(digits):
+    model = KMeans(10, max_iter=2, n_init=1, random_state=0).fit(digits)
+    assert np.array_equal(model.labels_, model.predict(digits))
+    assert np.array_equal(model.labels_, model.transform(digits).argmin(axis=1))
+
+
+def test_empty_clusters_are_refilled():
+    """Two of the three starts are far from all points: plain Lloyd would end with one cluster."""
+    x = np.array([[0.0], [0.1], [5.0], [5.1], [9.0], [9.1]])
+    model = KMeans(3, init=np.array([[4.0], [1e3], [2e3]])).fit(x)
+    assert sorted(np.bincount(model.labels_).tolist()) == [2, 2, 2]
+    assert model.inertia_ == pytest.approx(3 * 2 * 0.05**2)
+
+
+def test_fewer_distinct_points_than_clusters_warn_and_stay_finite():
+    x = np.repeat(np.array([[0.0, 0.0], [1.0, 1.0]]), 10, axis=0)
+    with pytest.warns(ConvergenceWarning, match="Only 2 of 5"):
+        model = KMeans(5, random_state=0).fit(x)
+    assert np.isfinite(model.cluster_centers_).all()
+    assert model.inertia_ == 0
+
+
+def test_plus_plus_never_picks_a_point_twice_and_beats_random_starts():
+    x = torch.from_numpy(blobs(2000, 30, 2, seed=1))
+    generator = torch.Generator().manual_seed(0)
+    greedy, random = [], []
+    for _ in range(10):
+        chosen = kmeans_plus_plus(x, 30, generator)
+        assert len(chosen.unique()) == 30
+        greedy.append(assign(x, x[chosen])[1].sum())
+        random.append(assign(x, x[torch.randperm(len(x), generator=generator)[:30]])[1].sum())
+    assert max(greedy) < min(random)
+
+
+def test_plus_plus_draws_in_proportion_to_the_squared_distance():
+    """From 0 the points at 1 and 3 are drawn 1 : 9, were it not for the greedy choice; weights can forbid a point."""
+    x = torch.tensor([[0.0], [1.0], [3.0]])
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(20):
+        chosen = kmeans_plus_plus(x, 2, generator, torch.tensor([1.0, 1.0, 0.0]))
+        assert sorted(chosen.tolist()) == [0, 1]
+
+
+def test_update_by_hand():
+    x = torch.tensor([[1.0], [2.0], [6.0]])
+    centers, weights = update(x, torch.tensor([0, 0, 2]), 3, torch.tensor([1.0, 3.0, 2.0]))
+    assert centers.tolist() == [[1.75], [0.0], [6.0]]
+    assert weights.tolist() == [4.0, 0.0, 2.0]
+
+
+def test_lloyd_leaves_its_arguments_alone():
+    x = torch.from_numpy(blobs())
+    start = x[:6].clone()
+    lloyd(x, start)
+    assert torch.equal(start, x[:6])
+
+
+def test_images_and_tensors_are_samples_too():
+    images = load("digits").x[:200]
+    a = KMeans(5, random_state=0).fit(images)
+    b = KMeans(5, random_state=0).fit(torch.from_numpy(images.reshape(200, -1)))
+    assert a.image_shape_ == (1, 8, 8) and b.image_shape_ is None
+    assert np.array_equal(a.labels_, b.labels_)
+    assert np.array_equal(a.predict(images.reshape(200, -1)), a.labels_)
+
+
+def test_same_seed_same_result_and_no_global_seed(digits):
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    a, b = (KMeans(10, random_state=3).fit(digits).labels_ for _ in range(2))
+    assert np.array_equal(a, b)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_more_starts_never_end_worse(digits):
+    one, ten = (KMeans(10, n_init=n, random_state=0).fit(digits).inertia_ for n in (1, 10))
+    assert ten <= one
+
+
+@pytest.mark.parametrize(
+    ("parameters", "x", "message"),
+    [
+        ({"n_clusters": 0}, blobs(), "n_clusters=0 must be an integer of at least 1"),
+        ({"n_clusters": 2.5}, blobs(), "must be an integer"),
+        ({"n_clusters": 601}, blobs(), "n_clusters=601, but X has n_samples=600"),
+        ({"init": "plus"}, blobs(), "init='plus' is not known"),
+        ({"n_clusters": 6, "init": np.zeros((5, 5))}, blobs(), r"init has shape \(5, 5\)"),
+        ({"n_init": 0}, blobs(), "n_init=0"),
+        ({"tol": -1}, blobs(), "tol=-1"),
+        ({"max_iter": 0}, blobs(), "max_iter=0"),
+        ({}, np.full((20, 2), np.nan), "NaN"),
+        ({}, np.full((20, 2), np.inf), "infinity"),
+        ({}, np.zeros((20, 8, 8)), r"X has 3 axes.*X\[:, None\]"),
+        ({}, np.zeros((0, 2)), "0 sample"),
+        ({}, np.zeros(20), "1D array"),
+    ],
+)
+def test_bad_input_is_named(parameters, x, message):
+    with pytest.raises(ValueError, match=message):
+        KMeans(**parameters).fit(x)
+
+
+def test_negative_and_all_zero_weights_are_refused():
+    with pytest.raises(ValueError, match="[Nn]egative"):
+        KMeans(2).fit(blobs(), sample_weight=-np.ones(600))
+    with pytest.raises(ValueError, match="zero"):
+        KMeans(2).fit(blobs(), sample_weight=np.zeros(600))
+
+
+def test_predict_refuses_another_number_of_features():
+    model = KMeans(2, random_state=0).fit(blobs())
+    with pytest.raises(ValueError, match="4 features"):
+        model.predict(blobs()[:, :4])
+    with pytest.raises(ValueError, match="fitted on rows of 5 values"):
+        model.predict(np.zeros((3, 1, 5, 1)))
