@@ -18,7 +18,7 @@ FIRST := notebooks/00_start_here.ipynb
 export PATH := $(abspath $(BIN)):$(PATH)
 
 .PHONY: help lab install test lint test-unit test-notebooks test-exercises test-browser outputs exercises grade \
-	experiments bench
+	experiments
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
@@ -69,6 +69,7 @@ experiments: $(STAMP)
 
 # Only where there are benchmarks.
 ifneq ($(BENCHMARKS),)
+.PHONY: bench
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
 endif
