@@ -14,6 +14,9 @@ NOTEBOOKS ?= $(sort $(wildcard notebooks/*.ipynb))
 BENCHMARKS := $(wildcard benchmarks/__main__.py)
 FIRST := notebooks/00_start_here.ipynb
 
+# Looked up before .venv is on the PATH, which may hold an older or broken Python.
+FOUND := $(shell command -v $(PYTHON))
+
 # The kernels, nbgrader's alembic and the tests call programs of the environment by name.
 export PATH := $(abspath $(BIN)):$(PATH)
 
@@ -35,16 +38,17 @@ help:
 
 install: $(STAMP)
 
-# Made again when the dependencies change. On a machine with a half-finished .venv it goes on where it stopped.
+# Made again when the dependencies change. An environment that has no working pip is made anew.
 $(STAMP): pyproject.toml constraints.txt
-	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) was not found: install Python 3.10 or newer, or name one: \
+	@test -n "$(FOUND)" || { echo "$(PYTHON) was not found: install Python 3.10 or newer, or name one: \
 	make $(MAKECMDGOALS) PYTHON=/path/to/python3" >&2; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "$(PYTHON) is `$(PYTHON) --version 2>&1`, \
-	but the course needs Python 3.10 or newer. Name one: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
-	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "$(PYTHON) cannot make a virtual environment \
+	@"$(FOUND)" -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "$(PYTHON) is \
+	`"$(FOUND)" --version 2>&1`, but the course needs Python 3.10 or newer. Name one: \
+	make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+	@"$(FOUND)" -c 'import venv, ensurepip' 2>/dev/null || { echo "$(PYTHON) cannot make a virtual environment \
 	(module venv or ensurepip is missing). Debian, Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 	@echo "Installing into $(VENV). PyTorch is large: the first time takes minutes."
-	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip --version >/dev/null 2>&1 || "$(FOUND)" -m venv --clear $(VENV)
 	$(BIN)/python -m pip install $(PIP_ARGS) --constraint constraints.txt --editable ".[test,teach,features]"
 	@touch $@
 
