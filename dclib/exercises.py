@@ -79,7 +79,12 @@ class Tasks:
         print(message)
 
     def passed(self, *names: str) -> bool:
-        """True if these tasks (without arguments: all) have passed; else print which ones the cell waits for."""
+        """True if these tasks (without arguments: all) have passed; else print which ones the cell waits for.
+
+        Also False while grading: what follows is for the student to look at.
+        """
+        if is_grading():
+            return False
         waiting = [name for name in names or self.names if name not in self._passed]
         if waiting:
             print(f"This cell waits for {_listed(waiting)}: solve it, run its check, then run this cell again.")

@@ -193,7 +193,7 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     if not found:
         print(
             "Nothing to grade. Put each student's notebook at grading/submitted/<student>/<unit>/<unit>.ipynb, "
-            f"for example grading/submitted/ada/{known[0]}/{known[0]}.ipynb, and call this again."
+            f"for example grading/submitted/student1/{known[0]}/{known[0]}.ipynb, and call this again."
         )
         return 1 if complaints else 0
 

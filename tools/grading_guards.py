@@ -107,3 +107,17 @@ class GuardedExecute(Execute):
                 lines = [f"TestNotRun: {missing}"]
                 cell.outputs.append(new_output("error", ename="TestNotRun", evalue=missing, traceback=lines))
         return nb, resources
+
+
+class HideTestSource(NbGraderPreprocessor):
+    """For the feedback: of an error in a test cell only its message.
+
+    nbgrader's ClearHiddenTests removes the hidden tests from the cells, but tracebacks quote them.
+    """
+
+    def preprocess(self, nb, resources):
+        for cell in tests(nb):
+            for output in cell.outputs:
+                if output.output_type == "error":
+                    output.traceback = [f"{output.ename}: {output.evalue}"]
+        return nb, resources
