@@ -61,19 +61,20 @@ class Tasks:
             with replaced(function, lent), time_limit(TIME_LIMIT):
                 examine(function)
         except Mistake as mistake:
-            problem = f"not right yet. {mistake}"
+            problem = f"not right yet.\n{mistake}"
         except TimeIsUp:
             problem = (
-                f"not right yet. It did not finish within {TIME_LIMIT:.0f} seconds: look for a loop that does not end."
+                f"not right yet.\nIt did not finish within {TIME_LIMIT:.0f} seconds: is there a loop that does not end?"
             )
         except Exception as error:
-            problem = "not solved yet." if _is_stub(error) else f"not right yet. {_explain(error, function)}"
+            problem = "not solved yet." if _is_stub(error) else f"not right yet.\n{_explain(error, function)}"
         else:
             problem = ""
             self._passed.add(name)
         message = f"{title}: {problem or 'passed.'}"
         if lent and problem != "not solved yet.":
-            message += f"\n(Checked with working versions of {_listed(lent)}, because yours has not passed its check.)"
+            version = "a working version" if len(lent) == 1 else "working versions"
+            message += f"\n(Checked with {version} of {_listed(lent)}: your own has not passed its check.)"
         if problem and is_grading():
             raise AssertionError(message)
         print(message)
@@ -87,7 +88,7 @@ class Tasks:
             return False
         waiting = [name for name in names or self.names if name not in self._passed]
         if waiting:
-            print(f"This cell waits for {_listed(waiting)}: solve it, run its check, then run this cell again.")
+            print(f"This cell waits for {_listed(waiting)}. When the check says passed, run this cell again.")
         return not waiting
 
 

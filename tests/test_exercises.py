@@ -309,7 +309,7 @@ def crash(x):
     return y[x]
 """)
     for function, says in (
-        ("double", "Task 1, double: not right yet. it is not 2."),
+        ("double", "Task 1, double: not right yet.\nit is not 2."),
         ("stub", "Task 1, double: not solved yet."),
         ("crash", "It stopped with IndexError: list index out of range\n  in crash, line 8 of its cell: return y[x]"),
     ):

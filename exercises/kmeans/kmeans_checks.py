@@ -33,7 +33,7 @@ def _squared_distances(function):
         if "must match the size" in str(error):
             raise Mistake(
                 "X has n rows and centers has k rows, so PyTorch cannot subtract one from the other as they are. "
-                "Every sample must meet every center: how did lesson 01 add a dimension?"
+                "Every sample must meet every center: look up broadcasting. Where would a dimension of size 1 help?"
             ) from None
         raise
     unchanged(X_before, X, "X")
@@ -151,6 +151,10 @@ def _number(value, name):
     return float(value)
 
 
+def _rounded(row):
+    return [round(value, 2) for value in row.tolist()]
+
+
 # --- task 3 ---
 
 
@@ -192,7 +196,7 @@ def _update(function):
                 "Let its center stay where it is."
             )
         if not close(new[empty], centers[empty]):
-            where = "to the origin" if not new[empty].any() else f"to {new[empty].tolist()}"
+            where = "to the origin" if not new[empty].any() else f"to {_rounded(new[empty])}"
             raise Mistake(
                 f"Cluster {empty} has no sample here, and its center moved {where}. Let it stay where it is, "
                 f"at {centers[empty].tolist()}."
@@ -213,7 +217,7 @@ def _update(function):
             if not close(new[k], expected[k]):
                 raise Mistake(
                     f"Cluster {k} holds {X[torch.tensor(labels) == k].tolist()}: their mean is {expected[k].tolist()}; "
-                    f"yours is {new[k].tolist()}."
+                    f"yours is {_rounded(new[k])}."
                 )
 
     first = [0, 0, 2, 2, 2]
@@ -244,7 +248,7 @@ def _kmeans_plus_plus(function):
     centers = tensor_of_shape(centers, (4, 2), "the centers (here k = 4, d = 2)")
     for center in centers:
         if not (X == center).all(1).any():
-            raise Mistake(f"The center {center.tolist()} is not one of the samples: k-means++ starts from samples.")
+            raise Mistake(f"The center {_rounded(center)} is not one of the samples: k-means++ starts from samples.")
     runs = [run(X, 4, seed) for seed in range(20)]
     if not all(torch.equal(a, run(X, 4, seed)) for seed, a in enumerate(runs)):
         raise Mistake(
