@@ -12,6 +12,7 @@ import json
 import logging
 import math
 import os
+import pickle
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -212,7 +213,7 @@ class Progress(Callback):
 
 
 class Evaluate(Callback):
-    """Adds what `function(estimator)` returns (a dict of numbers) to the history every `every` epochs and at the end."""
+    """Adds what `function(estimator)` returns (a dict of numbers) to the history, every few epochs and at the end."""
 
     def __init__(self, function: Callable[[Any], dict[str, float]], every: int = 1):
         self.function, self.every = function, every
@@ -264,14 +265,15 @@ class Checkpoint(Callback):
         if not self.path.exists():
             self.path.parent.mkdir(parents=True, exist_ok=True)
             return
-        about = {"fingerprint": "", "epoch": 0, "history": "", "seed": 0, "stop": False}
-        saved = run.fabric.load(self.path, {})
-        if not isinstance(saved, dict) or not set(about) <= set(saved):
-            raise ValueError(f"{self.path} is no checkpoint of dclib: choose another path.")
-        if saved["fingerprint"] != self._fingerprint:
-            changed = [
-                k for k, v in json.loads(self._fingerprint).items() if json.loads(saved["fingerprint"]).get(k) != v
-            ]
+        try:
+            saved = run.fabric.load(self.path, {})
+            about = [saved[key] for key in ("fingerprint", "epoch", "history", "seed", "stop")]
+        except (EOFError, KeyError, TypeError, RuntimeError, pickle.UnpicklingError) as error:
+            raise ValueError(f"{self.path} is no checkpoint of dclib: choose another path, or delete it.") from error
+        fingerprint, run.epoch, history, run.seed, run.stop = about
+        if fingerprint != self._fingerprint:
+            theirs = json.loads(fingerprint)
+            changed = [key for key, value in json.loads(self._fingerprint).items() if theirs.get(key) != value]
             raise ValueError(
                 f"The checkpoint {self.path} belongs to another training (it differs in {', '.join(changed)}): "
                 "choose another path, or delete it to start anew."
@@ -281,8 +283,7 @@ class Checkpoint(Callback):
                 value.data.copy_(saved[name])
             else:
                 value.load_state_dict(saved[name])
-        run.epoch, run.seed, run.stop = saved["epoch"], saved["seed"], saved["stop"]
-        run.history.rows[:] = json.loads(saved["history"])
+        run.history.rows[:] = json.loads(history)
 
     def on_epoch_end(self, run: Run) -> None:
         if run.epoch % self.every and run.epoch != run.epochs and not run.stop:

@@ -1,0 +1,53 @@
+"""Shapes, sizes and the parts of the networks."""
+
+import pytest
+import torch
+from torch import nn
+
+from dclib.networks import ACTIVATIONS, ConvAutoencoder, DenseAutoencoder
+
+
+def count(module):
+    return sum(p.numel() for p in module.parameters())
+
+
+def test_the_dense_network_is_that_of_dec():
+    network = DenseAutoencoder((784,), latent_dim=10)
+    layers = [m for m in network.encoder.modules() if isinstance(m, nn.Linear)]
+    assert [(m.in_features, m.out_features) for m in layers] == [(784, 500), (500, 500), (500, 2000), (2000, 10)]
+    assert count(network.encoder) == 784 * 500 + 500 + 500 * 500 + 500 + 500 * 2000 + 2000 + 2000 * 10 + 10
+    assert isinstance(list(network.encoder.modules())[-1], nn.Linear)  # no activation on the latent layer
+
+
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32), (1, 8, 8), (2, 17, 30), (3, 64, 48), (1, 9, 8)])
+def test_the_convolutional_network_takes_any_size_and_number_of_channels(shape):
+    network = ConvAutoencoder(shape, latent_dim=5)
+    z, reconstruction = network(torch.rand(4, *shape))
+    assert z.shape == (4, 5) and reconstruction.shape == (4, *shape)
+    channels = [m.out_channels for m in network.encoder if isinstance(m, nn.Conv2d)]
+    assert channels == [32, 64, 128]
+
+
+@pytest.mark.parametrize("shape", [(7,), (3, 4, 5)])
+def test_the_dense_network_gives_back_the_shape_of_its_input(shape):
+    z, reconstruction = DenseAutoencoder(shape, 2, hidden=(6,))(torch.rand(3, *shape))
+    assert z.shape == (3, 2) and reconstruction.shape == (3, *shape)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_a_pair_of_activations_goes_to_encoder_and_decoder(name):
+    network = DenseAutoencoder((4,), 2, hidden=(6, 6), activation=(name, "tanh"))
+    used = [[type(m) for m in part.modules() if type(m) in ACTIVATIONS.values()] for part in network.children()]
+    assert used == [[ACTIVATIONS[name]] * 2, [nn.Tanh] * 2]
+
+
+@pytest.mark.parametrize("activation", ["swoosh", ("relu",), ("relu", "x")])
+def test_unknown_activations_are_named(activation):
+    with pytest.raises(ValueError, match="is not known: give one of relu"):
+        DenseAutoencoder((4,), activation=activation)
+
+
+@pytest.mark.parametrize("shape", [(4,), (1, 7, 28)])
+def test_images_too_small_for_the_convolutions_are_refused(shape):
+    with pytest.raises(ValueError, match="at least 8 pixels"):
+        ConvAutoencoder(shape)

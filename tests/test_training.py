@@ -1,0 +1,267 @@
+"""The training loop: resuming after kill -9, random numbers, callbacks, devices and precision."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+import warnings
+
+import numpy as np
+import pytest
+import torch
+
+from dclib import training
+from dclib.autoencoder import Autoencoder
+from dclib.data import load
+from dclib.dec import DEC
+from dclib.training import (
+    Callback,
+    Checkpoint,
+    EarlyStopping,
+    Evaluate,
+    History,
+    Progress,
+    Rows,
+    Scores,
+    epoch_generator,
+    resolve_device,
+    resolve_precision,
+    seeded,
+)
+
+SMALL = {"latent_dim": 3, "hidden": (16,), "epochs": 6, "batch_size": 64, "random_state": 0}
+
+
+@pytest.fixture(scope="module")
+def images():
+    return load("digits").x[:300]
+
+
+class StopAfter(Callback):
+    """Stands for an interruption after the epoch's checkpoint is written."""
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def on_epoch_end(self, run):
+        if run.epoch > self.epoch:
+            raise KeyboardInterrupt
+
+
+def weights(estimator):
+    network = getattr(estimator, "autoencoder_", estimator).network_
+    return torch.cat([p.detach().flatten() for p in network.parameters()])
+
+
+@pytest.mark.parametrize("parameters", [{}, {"augment": True}, {"noise": 0.3}], ids=str)
+def test_an_interrupted_autoencoder_ends_with_the_same_weights(images, tmp_path, parameters):
+    path = tmp_path / "ae.ckpt"
+    whole = Autoencoder(**SMALL, **parameters).fit(images)
+    with pytest.raises(KeyboardInterrupt):
+        Autoencoder(**SMALL, **parameters, callbacks=[StopAfter(2), Checkpoint(path)]).fit(images)
+    seen = []
+    resumed = Autoencoder(
+        **SMALL, **parameters, callbacks=[Evaluate(lambda e: seen.append(len(e.history_)) or {}), Checkpoint(path)]
+    ).fit(images)
+    assert seen == [3, 4, 5, 6]
+    assert torch.equal(weights(whole), weights(resumed))
+    assert whole.history_.rows == resumed.history_.rows
+    assert [p.name for p in tmp_path.iterdir()] == ["ae.ckpt"]
+
+
+@pytest.mark.parametrize("parameters", [{}, {"reconstruction_weight": 1.0}, {"augment": True}], ids=str)
+def test_an_interrupted_dec_ends_with_the_same_weights_centers_and_labels(images, tmp_path, parameters):
+    autoencoder = Autoencoder(**SMALL).fit(images)
+    options = {
+        "n_clusters": 4, "autoencoder": autoencoder, "epochs": 6, "batch_size": 64, "update_interval": 2, "tol": 0,
+        "random_state": 0, **parameters,
+    }  # fmt: skip
+    whole = DEC(**options).fit(images)
+    with pytest.raises(KeyboardInterrupt):
+        DEC(**options, callbacks=[StopAfter(3), Checkpoint(tmp_path / "c")]).fit(images)
+    resumed = DEC(**options, callbacks=[Checkpoint(tmp_path / "c")]).fit(images)
+    assert torch.equal(weights(whole), weights(resumed))
+    assert np.array_equal(whole.cluster_centers_, resumed.cluster_centers_)
+    assert np.array_equal(whole.labels_, resumed.labels_)
+    assert whole.history_.rows == resumed.history_.rows
+
+
+def test_killed_minus_nine_in_the_middle_of_an_epoch(images, tmp_path):
+    """A real process, killed between two checkpoints, then the same command again."""
+    script = textwrap.dedent(
+        """
+        import sys, time
+        from dclib.autoencoder import Autoencoder
+        from dclib.data import load
+        from dclib.training import Checkpoint, Evaluate
+
+        directory = sys.argv[1]
+
+        def slow(estimator):
+            open(f"{directory}/epoch{len(estimator.history_)}", "w").close()
+            time.sleep(float(sys.argv[2]))
+            return {}
+
+        model = Autoencoder(3, hidden=(16,), epochs=6, batch_size=64, random_state=0,
+                            callbacks=[Evaluate(slow), Checkpoint(f"{directory}/ae.ckpt")]).fit(load("digits").x[:300])
+        model.save(f"{directory}/model.safetensors")
+        """
+    )
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    process = subprocess.Popen([*command, "0.5"])
+    end = time.monotonic() + 120
+    while not (tmp_path / "epoch3").exists():
+        assert process.poll() is None and time.monotonic() < end
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert not (tmp_path / "model.safetensors").exists()
+    for name in ("epoch1", "epoch2", "epoch3"):
+        (tmp_path / name).unlink()
+    subprocess.run([*command, "0"], check=True, env=dict(os.environ, OMP_NUM_THREADS=str(torch.get_num_threads())))
+    assert not (tmp_path / "epoch1").exists()  # it did not start from the beginning
+    resumed = Autoencoder.load(tmp_path / "model.safetensors")
+    torch.testing.assert_close(weights(resumed), weights(Autoencoder(**SMALL).fit(images)), rtol=1e-5, atol=1e-6)
+    assert len(resumed.history_) == 6
+
+
+def test_a_finished_training_is_loaded_not_repeated(images, tmp_path):
+    first = Autoencoder(**SMALL, callbacks=[Checkpoint(tmp_path / "c")]).fit(images)
+
+    def fail(estimator):
+        raise AssertionError("an epoch was run again")
+
+    again = Autoencoder(**SMALL, callbacks=[Evaluate(fail), Checkpoint(tmp_path / "c")]).fit(images)
+    assert torch.equal(weights(first), weights(again))
+    assert again.history_.rows == first.history_.rows
+
+
+def test_a_checkpoint_of_another_training_is_refused_and_kept(images, tmp_path):
+    path = tmp_path / "c"
+    Autoencoder(**SMALL, callbacks=[Checkpoint(path)]).fit(images)
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match="belongs to another training .*learning_rate"):
+        Autoencoder(**SMALL, learning_rate=5e-4, callbacks=[Checkpoint(path)]).fit(images)
+    with pytest.raises(ValueError, match="belongs to another training .*data"):
+        Autoencoder(**SMALL, callbacks=[Checkpoint(path)]).fit(images[:200])
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("content", [b"", b"no checkpoint at all"])
+def test_a_damaged_checkpoint_is_named(images, tmp_path, content):
+    (tmp_path / "c").write_bytes(content)
+    with pytest.raises(ValueError, match="no checkpoint of dclib"):
+        Autoencoder(**SMALL, callbacks=[Checkpoint(tmp_path / "c")]).fit(images)
+
+
+def test_scores_do_not_change_the_training(images):
+    y = load("digits").y[:300]
+    autoencoder = Autoencoder(**SMALL).fit(images)
+    options = {"n_clusters": 4, "autoencoder": autoencoder, "epochs": 2, "batch_size": 64, "random_state": 0}
+    plain = DEC(**options).fit(images)
+    watched = DEC(**options, callbacks=[Scores(images, y)]).fit(images)
+    assert torch.equal(weights(plain), weights(watched))
+    assert watched.history_["acc"][-1] == pytest.approx(_acc(y, watched.labels_))
+    assert set(watched.history_.to_frame()) >= {"epoch", "loss", "acc", "nmi", "ari", "v_measure", "purity"}
+
+
+def _acc(y, labels):
+    from dclib.metrics import clustering_accuracy
+
+    return clustering_accuracy(y, labels)
+
+
+def test_evaluate_runs_every_so_often_and_at_the_end(images):
+    seen = []
+    model = Autoencoder(**SMALL, callbacks=[Evaluate(lambda e: seen.append(1) or {"mine": 1.5}, every=4)]).fit(images)
+    assert len(seen) == 2  # epochs 4 and 6
+    assert np.isnan(model.history_["mine"]).tolist() == [True, True, True, False, True, False]
+
+
+def test_progress_shows_the_loss(images, capsys):
+    Autoencoder(**SMALL, callbacks=[Progress()]).fit(images)
+    shown = capsys.readouterr().err
+    assert "6/6" in shown and "loss=" in shown
+
+
+def test_early_stopping_waits_for_patience(images):
+    """With a threshold that no epoch meets, training ends after the first epoch plus `patience` more."""
+    model = Autoencoder(**SMALL, callbacks=[EarlyStopping(patience=2, min_delta=0.99)]).fit(images)
+    assert len(model.history_) == 3
+    assert len(Autoencoder(**SMALL, callbacks=[EarlyStopping(patience=2, min_delta=0)]).fit(images).history_) == 6
+
+
+def test_a_loss_that_is_not_finite_names_the_epoch_and_keeps_the_history(images):
+    model = Autoencoder(**{**SMALL, "learning_rate": 1e30})
+    with pytest.raises(FloatingPointError, match=r"not finite in epoch \d.*learning_rate"):
+        model.fit(images)
+    assert all(np.isfinite(model.history_["loss"]))
+
+
+def test_history():
+    history = History([{"epoch": 1, "loss": 2.0}, {"epoch": 2, "loss": 1.0, "acc": 0.5}])
+    assert history["loss"] == [2.0, 1.0]
+    assert np.isnan(history["acc"][0])
+    assert history.to_frame().shape == (2, 3)
+    with pytest.raises(KeyError, match="columns"):
+        history["missing"]
+    assert json.dumps(history.rows)
+
+
+def test_epochs_have_their_own_random_numbers():
+    cpu = torch.device("cpu")
+    draws = [torch.rand(4, generator=epoch_generator(s, e, cpu)).tolist() for s in (0, 1) for e in (1, 2)]
+    assert len({tuple(d) for d in draws}) == 4
+    assert draws[0] == torch.rand(4, generator=epoch_generator(0, 1, cpu)).tolist()
+
+
+def test_seeded_puts_the_global_generator_back():
+    before = torch.get_rng_state()
+    with seeded(3):
+        a = torch.rand(2)
+    assert torch.equal(before, torch.get_rng_state())
+    with seeded(3):
+        assert torch.equal(a, torch.rand(2))
+
+
+def test_rows_hand_out_batches_without_copying_the_data_first():
+    x = np.arange(12, dtype=np.float32).reshape(6, 2)
+    rows = Rows(x, (1, 2, 1), torch.device("cpu"))
+    assert rows[torch.tensor([4, 0])].tolist() == [[[[8], [9]]], [[[0], [1]]]]
+    assert rows.tensor.data_ptr() == x.ctypes.data
+    assert len(rows) == 6
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:99", "tpu", 3.5, None])
+def test_unknown_devices_are_named(device):
+    with pytest.raises(ValueError, match="device="):
+        resolve_device(device)
+
+
+def test_precision(monkeypatch):
+    cpu = torch.device("cpu")
+    monkeypatch.setattr(training, "_cpu_has_bf16", lambda: True)
+    assert resolve_precision("auto", cpu) == "bf16-mixed"
+    monkeypatch.setattr(training, "_cpu_has_bf16", lambda: False)
+    assert resolve_precision("auto", cpu) == "32-true"
+    assert resolve_precision("bf16-mixed", cpu) == "bf16-mixed"
+    with pytest.raises(ValueError, match="precision='half' is not known"):
+        resolve_precision("half", cpu)
+
+
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_losses_centers_and_results_are_float32_in_any_precision(images, precision):
+    autoencoder = Autoencoder(**SMALL, precision=precision).fit(images)
+    model = DEC(4, autoencoder=autoencoder, epochs=2, precision=precision, random_state=0).fit(images)
+    assert model.cluster_centers_.dtype == model.transform(images).dtype == np.float32
+    assert all(p.dtype == torch.float32 for p in model.autoencoder_.network_.parameters())
+
+
+def test_training_is_silent_by_default(images, capfd):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Autoencoder(**SMALL).fit(images)
+    assert capfd.readouterr() == ("", "")
