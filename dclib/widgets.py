@@ -556,8 +556,11 @@ class JudgeTable(W.VBox):
         self.again = W.Button(description="Back to it", layout=W.Layout(width="110px"))
         box = W.Layout(width="68px")
         self.cells = [
-            [W.BoundedIntText(int(count), min=0, max=99, layout=box) for count in row]
-            for row in self.examples["the table above"]
+            [
+                W.BoundedIntText(int(n), min=0, max=99, layout=box, tooltip=f"{name}, cluster {k}")
+                for k, n in enumerate(row)
+            ]
+            for name, row in zip(self.class_names, self.examples["the table above"], strict=True)
         ]
         grid: list[W.Widget] = [W.Label(""), *(W.Label(f"cluster {k}", layout=box) for k in range(max_clusters))]
         for name, row in zip(self.class_names, self.cells, strict=True):
@@ -571,9 +574,7 @@ class JudgeTable(W.VBox):
         self.buttons = {name: W.Button(description=name, layout=W.Layout(width="150px")) for name in changes}
         for name, change in changes.items():
             self.buttons[name].on_click(lambda _, change=change: self.set_table(change(self.table)))
-        self.image = Picture(
-            alt="The table, with the cells framed that ACC counts as right, beside a bar for each score"
-        )
+        self.image = Picture()
         self.message = W.HTML()
 
         self.example.observe(lambda change: self.set_table(self.examples[change["new"]]), "value")
@@ -654,14 +655,20 @@ class JudgeTable(W.VBox):
             return
         table = self.table
         if not table.any():
-            self.message.value = "The table is empty. Give some class a sample in some cluster."
+            self._say("The table is empty. Give some class a sample in some cluster.")
             return
         before, self.scores = self.scores, self._measure(table)
         rng = np.random.default_rng(0)
         shuffled = [self._measure(self._shuffled(table, rng)) for _ in range(30)]
         self.chance = {name: float(np.mean([s[name] for s in shuffled])) for name in self.SCORES}
-        self.image.draw(self._draw(table, before))
-        self.message.value = self._in_words(table)
+        values = ", ".join(f"{text} {self.scores[name]:.2f}" for name, text in self.SCORES.items())
+        self.image.draw(
+            self._draw(table, before), alt=f"The counts, the matched cells framed, and a bar a score: {values}"
+        )
+        self._say(self._in_words(table))
+
+    def _say(self, text: str) -> None:
+        self.message.value = f'<div style="font-size:17px;line-height:1.5" aria-live="polite">{text}</div>'
 
     def _draw(self, table, before) -> Figure:
         fig, (left, right) = plots.figure(1, 2, width=11, height=3.6, width_ratios=[1.15, 1])

@@ -37,9 +37,11 @@ def test_it_starts_with_the_scores_of_the_given_table(widget):
 
 def test_typing_a_count_changes_scores_picture_and_words(widget):
     picture = bytes(widget.image.value)
-    assert widget.message.value.endswith("No class is left for cluster 2: 4 wrong.")
+    assert "No class is left for cluster 2: 4 wrong." in widget.message.value
+    assert "ACC 0.65" in widget.image.alt
     widget.cells[0][2].value = 0  # the left-over half of class A goes
     assert widget.scores["acc"] == pytest.approx(13 / 16)
+    assert "ACC 0.81" in widget.image.alt
     assert bytes(widget.image.value) != picture
     assert "No class is left" not in widget.message.value
 
