@@ -41,7 +41,7 @@ def check_x(estimator, x, *, reset: bool, dtype=_FLOATS) -> np.ndarray:
         x = x.detach().cpu().numpy()
     elif isinstance(x, (list, tuple)):
         x = np.asarray(x)
-    shape = getattr(x, "shape", ())
+    shape: tuple = getattr(x, "shape", ())
     image_shape = None
     if len(shape) == 4:
         image_shape, x = tuple(int(s) for s in shape[1:]), np.asarray(x).reshape(shape[0], -1)

@@ -10,6 +10,7 @@ from dclib.autoencoder import augmenter, reconstruction_loss
 from dclib.base import check_number
 from dclib.deep_clusterer import DeepClusterer, Monitor
 from dclib.kmeans import squared_distances
+from dclib.networks import Encoder
 from dclib.training import adam, map_rows, train
 
 
@@ -101,14 +102,15 @@ class DEC(DeepClusterer):
     def _train(self, data, network, centers, fabric, seed) -> None:
         augment = augmenter(self.augment)
         optimizer = adam([network, centers], self.learning_rate)
-        network, optimizer = fabric.setup(network, optimizer)
-        network.mark_forward_method("encode")
+        # Without reconstruction only the encoder is in the step; Fabric computes a module's forward in `precision`.
+        model, optimizer = fabric.setup(network if self.reconstruction_weight else Encoder(network), optimizer)
         monitor = Monitor(self.n_clusters)
         p, age = torch.empty(0), 0  # the target (n, k) and the steps since it was computed
 
         def update_target() -> tuple[Tensor, Tensor]:
             nonlocal p, age
-            z = map_rows(network.encode, data)
+            with fabric.autocast():
+                z = map_rows(network.encode, data)
             q = soft_assignment(z, centers.detach(), self.alpha)
             p, age = target_distribution(q), 0
             return z, q.argmax(1)
@@ -124,10 +126,7 @@ class DEC(DeepClusterer):
                 update_target()
             age += 1
             x = augment(data[rows], generator) if augment else data[rows]
-            if self.reconstruction_weight:
-                z, reconstruction = network(x)
-            else:
-                z, reconstruction = network.encode(x), x
+            z, reconstruction = model(x) if self.reconstruction_weight else (model(x), x)
             clustering = kl_divergence(p[rows], soft_assignment(z, centers, self.alpha))
             loss = clustering + self.reconstruction_weight * reconstruction_loss(reconstruction, x)
             optimizer.zero_grad()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -57,6 +58,19 @@ class _Autoencoder(nn.Module):
         """(n, *input_shape) -> latent (n, latent_dim), reconstruction (n, *input_shape)"""
         z = self.encode(x)
         return z, self.decode(z)
+
+
+class Encoder(nn.Module):
+    """The encoder of an autoencoder as a module of its own: forward is `encode`."""
+
+    def __init__(self, autoencoder: nn.Module):
+        super().__init__()
+        self.autoencoder = autoencoder
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, *input_shape) -> (n, latent_dim)"""
+        encode: Any = self.autoencoder.encode
+        return encode(x)
 
 
 class DenseAutoencoder(_Autoencoder):

@@ -260,6 +260,32 @@ def test_losses_centers_and_results_are_float32_in_any_precision(images, precisi
     assert all(p.dtype == torch.float32 for p in model.autoencoder_.network_.parameters())
 
 
+@pytest.mark.parametrize("weight", [0.0, 1.0])
+def test_bf16_reaches_every_product_of_the_networks(images, weight, monkeypatch):
+    """In mixed precision all linear layers, in the steps and in the passes over all rows, compute in bfloat16."""
+    autoencoder = Autoencoder(**SMALL, precision="32-true").fit(images)
+    seen = []
+    linear = torch.nn.functional.linear
+
+    def spy(*args, **kwargs):
+        result = linear(*args, **kwargs)
+        seen.append(result.dtype)
+        return result
+
+    def stop(run):
+        monkeypatch.setattr(torch.nn.functional, "linear", linear)  # what follows training is in float32
+
+    callback = Callback()
+    callback.on_fit_start = lambda run: monkeypatch.setattr(torch.nn.functional, "linear", spy)
+    callback.on_fit_end = stop
+    options = {"epochs": 1, "reconstruction_weight": weight, "random_state": 0, "callbacks": [callback]}
+    DEC(4, autoencoder=autoencoder, precision="bf16-mixed", **options).fit(images)
+    assert seen and set(seen) == {torch.bfloat16}
+    seen.clear()
+    Autoencoder(**SMALL, precision="bf16-mixed", callbacks=[callback]).fit(images)
+    assert seen and set(seen) == {torch.bfloat16}
+
+
 def test_training_is_silent_by_default(images, capfd):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
