@@ -161,6 +161,20 @@ def test_lessons_are_numbered_and_start_at_00():
     assert len({name[:2] for name in names}) == len(names), "a number twice"
 
 
+def live_widgets(notebook: dict) -> set[str]:
+    """The kinds of widgets that a lesson shows, without those of which progress bars are made."""
+    states = notebook["metadata"].get("widgets", {}).get(store_outputs.STATE, {}).get("state", {})
+    bars = {"HBoxModel", "HTMLModel", "FloatProgressModel", "LayoutModel", "HTMLStyleModel", "ProgressStyleModel"}
+    return {state["model_name"] for state in states.values()} - bars
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_a_lesson_with_widgets_is_clicked_in_a_browser(path):
+    widgets = live_widgets(json.loads(path.read_text(encoding="utf-8")))
+    test = ROOT / "tests" / "browser" / f"test_lesson_{path.name[:2]}.py"
+    assert not widgets or test.exists(), f"{path.name} shows {sorted(widgets)}: click them in {test.name}"
+
+
 # --- the checks themselves: a good lesson passes, each mistake is found -----------------------------------------------
 
 
@@ -271,6 +285,8 @@ def test_a_second_run_stores_the_same_bytes(tmp_path):
     ]
     assert len(views) == 2  # the bar and the box
     assert set(views) <= set(notebook["metadata"]["widgets"][store_outputs.STATE]["state"])
+    assert {"IntSliderModel", "ImageModel"} <= live_widgets(notebook)
+    assert "FloatProgressModel" not in live_widgets(notebook)
 
 
 def test_a_failing_notebook_is_named_and_left_alone(tmp_path, capsys):

@@ -62,7 +62,7 @@ def server(arguments, answers_at, folder):
     with log.open("w") as out:
         command = [sys.executable, "-m", *arguments, f"--port={port}"]
         process = subprocess.Popen(command, cwd=folder, env=env, stdout=out, stderr=subprocess.STDOUT)
-    address, end = f"http://127.0.0.1:{port}", time.monotonic() + 90
+    address, end = f"http://127.0.0.1:{port}", time.monotonic() + 240
     try:
         while True:
             try:

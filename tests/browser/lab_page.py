@@ -30,7 +30,7 @@ LOOKS = "e => e.tagName === 'IMG' ? e.src : e.tagName === 'CANVAS' ? e.toDataURL
 class LabPage:
     def __init__(self, page, address):
         self.page, self.address = page, address
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(120_000)
         self.errors: list[str] = []
         page.on("pageerror", lambda error: self.errors.append(str(error)))
 
@@ -73,7 +73,7 @@ class LabPage:
         widget.scroll_into_view_if_needed()
         return widget
 
-    def changes(self, element, action, timeout=60_000):
+    def changes(self, element, action, timeout=120_000):
         """Do `action`; wait until `element` (a locator) looks different; return when its picture is there."""
         element = element.first
         element.wait_for()
