@@ -21,15 +21,17 @@ def reconstruction_loss(reconstruction: Tensor, target: Tensor) -> Tensor:
     return (reconstruction - target).square().mean()
 
 
-def augmenter(augment) -> RandomShiftRotate | None:
-    """The augmentation that the parameter `augment` asks for: False, True or a RandomShiftRotate."""
-    if isinstance(augment, RandomShiftRotate):
-        return augment
-    if not isinstance(augment, (bool, np.bool_)):
+def augmenter(augment, image_shape) -> RandomShiftRotate | None:
+    """The augmentation that the parameter `augment` asks for: False, True or a RandomShiftRotate; it needs images."""
+    if not isinstance(augment, (bool, np.bool_, RandomShiftRotate)):
         raise ValueError(
             f"augment={augment!r} must be False, True or a RandomShiftRotate(max_shift=…, max_rotation=…)."
         )
-    return RandomShiftRotate() if augment else None
+    if isinstance(augment, (bool, np.bool_)) and not augment:
+        return None
+    if image_shape is None:
+        raise ValueError("augment shifts and rotates images: pass X as (n, c, h, w), or set augment=False.")
+    return augment if isinstance(augment, RandomShiftRotate) else RandomShiftRotate()
 
 
 def check_training(estimator) -> None:
@@ -102,9 +104,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SavedEstima
         check_training(self)
         check_number("latent_dim", self.latent_dim, 1, integer=True)
         check_number("noise", self.noise, 0)
-        augment = augmenter(self.augment)
-        if augment and self.image_shape_ is None:
-            raise ValueError("augment shifts and rotates images: pass X as (n, c, h, w), or set augment=False.")
+        augment = augmenter(self.augment, self.image_shape_)
         seed = draw_seed(self.random_state)
         with seeded(seed):
             self.network_ = self._build_network()
@@ -133,7 +133,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SavedEstima
 
         self.network_.train()
         state = {"network": network, "optimizer": optimizer, "schedule": schedule}
-        train(self, step, data, fabric=fabric, state=state, epochs=self.epochs, batch_size=self.batch_size, seed=seed)
+        train(self, step, data, fabric=fabric, state=state, seed=seed)
         self.network_.eval().cpu()
         return self
 

@@ -31,64 +31,28 @@ def kl_divergence(p: Tensor, q: Tensor) -> Tensor:
 
 
 class DEC(DeepClusterer):
-    """Sharpens the soft assignment q of the latent codes towards its own target p, by the encoder and the centers.
+    """Sharpens the soft assignment q of the codes towards its own target p, through the encoder and the centers.
 
-    Loss: KL(P‖Q) + reconstruction_weight · mean squared reconstruction error; Adam. p is computed from all samples.
+    Loss: KL(P‖Q) + reconstruction_weight · mean squared reconstruction error; Adam; p is computed from all samples.
 
-    Parameters
+    Parameters (the others as in `DeepClusterer`)
     ----------
-    n_clusters : number of clusters k.
-    autoencoder : an `Autoencoder`, fitted (the starting point; it stays untouched) or not; None trains a default one.
-    init : start of the centers. "k-means": lowest loss of `n_init` runs. "balanced": k-means with clusters of equal
-        size, which assumes classes of about equal size, as p does, and does not depend on luck.
     alpha : degrees of freedom of Student's t.
     augment : False, True or a `RandomShiftRotate`: p from the clean images, q from augmented ones (Guo et al. 2018).
     reconstruction_weight : above 0 keeps the decoder in training (IDEC, Guo et al. 2017, whose γ is its inverse).
     update_interval : steps between two computations of p inside an epoch; one is made after every epoch in any case.
     tol : training ends when an epoch changes the cluster of at most this share of the samples; 0 never ends early.
-    epochs, batch_size, learning_rate, callbacks, device, precision, random_state : as in `Autoencoder`.
-
-    Attributes
-    ----------
-    labels_ (n,), cluster_centers_ (k, latent_dim), autoencoder_, start_labels_ (n,) : labels before training,
-    history_ : loss, changed (share of samples), smallest_share (of a cluster), latent_variance (sum over dimensions).
     """
 
     def __init__(
-        self,
-        n_clusters=10,
-        *,
-        autoencoder=None,
-        init="k-means",
-        n_init=20,
-        alpha=1.0,
-        augment=False,
-        reconstruction_weight=0.0,
-        update_interval=140,
-        tol=1e-3,
-        epochs=15,
-        batch_size=256,
-        learning_rate=1e-4,
-        callbacks=None,
-        device="auto",
-        precision="auto",
-        random_state=None,
-    ):
-        self.n_clusters = n_clusters
-        self.autoencoder = autoencoder
-        self.init = init
-        self.n_init = n_init
-        self.alpha = alpha
-        self.augment = augment
-        self.reconstruction_weight = reconstruction_weight
-        self.update_interval = update_interval
-        self.tol = tol
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.callbacks = callbacks
-        self.device = device
-        self.precision = precision
+        self, n_clusters=10, *, autoencoder=None, init="k-means", n_init=20, alpha=1.0, augment=False,
+        reconstruction_weight=0.0, update_interval=140, tol=1e-3, epochs=15, batch_size=256, learning_rate=1e-4,
+        callbacks=None, device="auto", precision="auto", random_state=None,
+    ):  # fmt: skip
+        self.n_clusters, self.autoencoder, self.init, self.n_init = n_clusters, autoencoder, init, n_init
+        self.alpha, self.augment, self.reconstruction_weight = alpha, augment, reconstruction_weight
+        self.update_interval, self.tol, self.epochs, self.batch_size = update_interval, tol, epochs, batch_size
+        self.learning_rate, self.callbacks, self.device, self.precision = learning_rate, callbacks, device, precision
         self.random_state = random_state
 
     def _check_parameters(self) -> None:
@@ -96,11 +60,10 @@ class DEC(DeepClusterer):
         check_number("reconstruction_weight", self.reconstruction_weight, 0)
         check_number("update_interval", self.update_interval, 1, integer=True)
         check_number("tol", self.tol, 0, 1)
-        if augmenter(self.augment) and self.image_shape_ is None:
-            raise ValueError("augment shifts and rotates images: pass X as (n, c, h, w), or set augment=False.")
+        augmenter(self.augment, self.image_shape_)
 
     def _train(self, data, network, centers, fabric, seed) -> None:
-        augment = augmenter(self.augment)
+        augment = augmenter(self.augment, self.image_shape_)
         optimizer = adam([network, centers], self.learning_rate)
         # Without reconstruction only the encoder is in the step; Fabric computes a module's forward in `precision`.
         model, optimizer = fabric.setup(network if self.reconstruction_weight else Encoder(network), optimizer)
@@ -135,17 +98,7 @@ class DEC(DeepClusterer):
             return {"loss": loss, "kl": clustering}
 
         state = {"network": network, "centers": centers, "optimizer": optimizer}
-        train(
-            self,
-            step,
-            data,
-            fabric=fabric,
-            state=state,
-            epochs=self.epochs,
-            batch_size=self.batch_size,
-            seed=seed,
-            refresh=refresh,
-        )
+        train(self, step, data, fabric=fabric, state=state, seed=seed, refresh=refresh)
 
     def predict_proba(self, X) -> np.ndarray:
         """Soft assignments q (n, k)."""

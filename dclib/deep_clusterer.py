@@ -76,8 +76,22 @@ class Monitor:
 class DeepClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, SavedEstimator):
     """Base of the methods that train an encoder and cluster centers together.
 
-    A subclass sets the parameters that `fit` reads here and provides `_train(data, network, centers, fabric, seed)`,
-    which trains the two in place.
+    A subclass provides `_train(data, network, centers, fabric, seed)`, which trains the two in place.
+
+    Parameters
+    ----------
+    n_clusters : number of clusters k.
+    autoencoder : an `Autoencoder`, fitted (the starting point; it stays untouched) or not; None trains a default one.
+    init : start of the centers. "k-means": lowest loss of `n_init` runs. "balanced": k-means with clusters of equal
+        size, the best of `n_init` runs. It assumes classes of about equal size, as DEC's target does too, and ends in
+        nearly the same place from any draw, where the luck of plain k-means decides which classes share a cluster.
+    n_init : runs to choose the start from, by their loss (no label is seen).
+    epochs, batch_size, learning_rate, callbacks, device, precision, random_state : as in `Autoencoder`.
+
+    Attributes
+    ----------
+    labels_ (n,), cluster_centers_ (k, latent_dim), autoencoder_, start_labels_ (n,) : labels before training,
+    history_ : losses, changed (share of samples), smallest_share (of a cluster), latent_variance (sum over dimensions).
     """
 
     def fit(self, X, y=None):

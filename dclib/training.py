@@ -315,12 +315,10 @@ def train(
     *,
     fabric: Fabric,
     state: dict[str, Any],
-    epochs: int,
-    batch_size: int,
     seed: int,
     refresh: Callable[[], dict[str, float]] | None = None,
 ) -> History:
-    """Train for `epochs` and return the history; sets `estimator.history_` as it goes.
+    """Train for `estimator.epochs` in batches of `estimator.batch_size`; `estimator.history_` grows as it goes.
 
     step(rows, generator): one optimizer step on the batch with these row numbers -> losses (means over the batch).
     state: what a checkpoint must hold (modules, optimizers, schedulers, tensors that change from epoch to epoch).
@@ -330,16 +328,16 @@ def train(
     Raises FloatingPointError when a loss is no longer finite, naming the epoch.
     """
     callbacks = sorted(estimator.callbacks or (), key=lambda callback: isinstance(callback, Checkpoint))
-    run = Run(estimator, fabric, state, data, epochs, seed)
+    run = Run(estimator, fabric, state, data, estimator.epochs, seed)
     estimator.history_ = run.history
     for callback in reversed(callbacks):  # a checkpoint first: the others see where training starts
         callback.on_fit_start(run)
     try:
         if refresh:
             refresh()
-        while run.epoch < epochs and not run.stop:
+        while run.epoch < run.epochs and not run.stop:
             run.epoch += 1
-            losses = _train_epoch(step, data, batch_size, epoch_generator(run.seed, run.epoch, fabric.device))
+            losses = _train_epoch(step, data, estimator.batch_size, epoch_generator(run.seed, run.epoch, fabric.device))
             if not all(map(math.isfinite, losses.values())):
                 raise FloatingPointError(
                     f"{type(estimator).__name__}: the loss is not finite in epoch {run.epoch} ({losses}). "
