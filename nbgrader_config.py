@@ -16,6 +16,8 @@ ROOT = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(ROOT, "tools"))  # grading_guards
 # nbgrader calls `alembic` by its name, the sandbox calls `python`: both must be those of this environment.
 os.environ["PATH"] = os.path.dirname(sys.executable) + os.pathsep + os.environ.get("PATH", "")
+# The tests are small: more threads only wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 c.CourseDirectory.root = ROOT
 c.CourseDirectory.course_id = "dclib"
@@ -55,7 +57,8 @@ c.GenerateFeedback.preprocessors = [
     "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
 ]
 c.Execute.timeout = int(os.environ.get("DCLIB_GRADE_TIMEOUT", "60"))
-c.Execute.startup_timeout = 60
+c.Execute.startup_timeout = 120
+c.Execute.iopub_timeout = 10  # seconds that an interrupted cell has to stop
 c.IgnorePattern.enabled = True
 c.IgnorePattern.pattern = r"(?s:.)"  # text on stderr (a warning, a progress bar) must not count as a failure
 

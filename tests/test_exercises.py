@@ -203,7 +203,7 @@ def test_run_all_survives_the_untouched_exercise(name, generated, monkeypatch, c
             exec(compile(cell.source, f"<{cell.id}>", "exec"), names)
     printed = capsys.readouterr().out
     assert printed.count("not solved yet.") == len(unit(name).answers)
-    assert "passed" not in printed and "not right" not in printed
+    assert ": passed" not in printed and "not right" not in printed
 
 
 # --- the tests of a unit tell right from wrong -----------------------------------------------------------------------

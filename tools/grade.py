@@ -16,6 +16,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from make_exercises import units
@@ -86,19 +87,31 @@ def nbgrader(root: Path, log: Path, *arguments: str, on_line: Callable[[str], No
         return process.wait()
 
 
-def grade_unit(root: Path, unit: str, students: list[str], log: Path) -> None:
-    """Run nbgrader's autograder once for these students, who have no graded folder yet."""
+def grade_unit(root: Path, unit: str, students: list[str], log: Path) -> dict[str, str]:
+    """Run nbgrader's autograder once for these students, who have no graded folder yet -> {student: its error}."""
     release = root / "grading" / "release"  # exercises/ is committed, and written by `make exercises` only
     option = f"--CourseDirectory.release_directory={release}"
     if nbgrader(root, log, "generate_assignment", unit, "--force", option) != 0:
         raise SystemExit(f"nbgrader does not accept solutions/{unit}: see {log}")
     pattern = re.compile(r"Autograding .*[/\\]autograded[/\\]([^/\\]+)[/\\]" + re.escape(unit))
 
-    def progress(line: str) -> None:
+    failed = re.compile(r"There was an error processing assignment: .*[/\\]([^/\\]+)[/\\]" + re.escape(unit))
+    reasons: dict[str, str] = {}
+    student = ""  # whose traceback is being read
+
+    def read(line: str) -> None:
+        nonlocal student
         if (match := pattern.search(line)) and match[1] in students:
             print(f"  {unit}: {match[1]} ({students.index(match[1]) + 1} of {len(students)})", flush=True)
+        if match := failed.search(line):
+            student = match[1]
+        elif line.startswith("[") and "Traceback" not in line:
+            student = ""
+        elif student and (match := re.match(r"\s*[\w.]+(?:Error|Exception)\b.*", line)):
+            reasons[student] = match[0].strip()
 
-    nbgrader(root, log, "autograde", unit, on_line=progress)  # a submission that fails is reported with the points
+    nbgrader(root, log, "autograde", unit, on_line=read)
+    return reasons
 
 
 def task_of(grade_id: str) -> str:
@@ -106,7 +119,9 @@ def task_of(grade_id: str) -> str:
     return re.sub(r"^(check|hidden)_", "", grade_id)
 
 
-def read_results(root: Path, found: dict[str, list[str]]) -> tuple[list[Result], dict[str, dict[str, float]]]:
+def read_results(
+    root: Path, found: dict[str, list[str]], reasons: dict[tuple[str, str], str]
+) -> tuple[list[Result], dict[str, dict[str, float]]]:
     """The points in the grade book of these students, and {unit: {task: most points}}."""
     from nbgrader.api import Gradebook, MissingEntry
 
@@ -122,7 +137,7 @@ def read_results(root: Path, found: dict[str, list[str]]) -> tuple[list[Result],
                 result = Result(student, unit)
                 results.append(result)
                 if not (root / "grading" / "autograded" / student / unit / f"{unit}.ipynb").exists():
-                    result.problem = "could not be graded: not a notebook, or its graded cells were removed"
+                    result.problem = f"could not be graded: {reasons.get((unit, student), 'see grading/grade.log')}"
                     continue
                 try:
                     grades = book.find_submission_notebook(unit, unit, student).grades
@@ -211,14 +226,16 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
         os.environ["DCLIB_GRADE_TIMEOUT"] = str(options.timeout)
 
     log = root / "grading" / "grade.log"
-    log.write_text("", encoding="utf-8")
+    with log.open("a", encoding="utf-8") as file:
+        file.write(f"\n--- {datetime.now():%Y-%m-%d %H:%M:%S}\n")
+    reasons: dict[tuple[str, str], str] = {}
     for unit, students in found.items():
         due = [s for s in students if options.force or not is_graded(root, unit, s)]
         for student in due:  # nbgrader skips students who have this folder
             shutil.rmtree(root / "grading" / "autograded" / student / unit, ignore_errors=True)
         if due:
-            grade_unit(root, unit, due, log)
-    results, most = read_results(root, found)
+            reasons |= {(unit, student): why for student, why in grade_unit(root, unit, due, log).items()}
+    results, most = read_results(root, found, reasons)
     print(show(results, most))
     write_csv(root / "grading" / "points.csv", results, most)
     print("\nPoints: grading/points.csv. What nbgrader said: grading/grade.log. How to read written answers and give")

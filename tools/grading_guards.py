@@ -2,7 +2,7 @@
 
 import secrets
 
-from nbclient.exceptions import DeadKernelError
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat.v4 import new_output
 from nbgrader import utils
 from nbgrader.preprocessors import Execute, NbGraderPreprocessor
@@ -80,11 +80,13 @@ def join_streams(outputs):
 class GuardedExecute(Execute):
     """Execute, and: a test cell that did not run to its end has failed.
 
-    A dead kernel (os._exit, out of memory) fails the tests that have not run yet, not the whole submission. The
-    feedback shows the tests without the guard.
+    A kernel that is dead (os._exit, out of memory) or cannot be interrupted fails the tests that have not run yet, not
+    the whole submission. The feedback shows the tests without the guard.
     """
 
     def preprocess(self, nb, resources, km=None):
+        # Ordinary cells import PyTorch, which takes long where many kernels start at once.
+        self.timeout_func = lambda cell: self.timeout if utils.is_grade(cell) else max(self.timeout, 120)
         number = f"ran to its end: {secrets.token_hex(8)}"
         sources = {cell.metadata.nbgrader.grade_id: cell.source for cell in tests(nb)}
         for cell in tests(nb):
@@ -95,6 +97,9 @@ class GuardedExecute(Execute):
         except DeadKernelError:
             missing = "the kernel died here or earlier: os._exit, or out of memory or processor time"
             self.log.warning("the kernel died")
+        except CellTimeoutError:
+            missing = "this cell or an earlier one took too long, and ignored that it was interrupted"
+            self.log.warning("the kernel could not be interrupted")
         for cell in tests(nb):
             cell.source = sources[cell.metadata.nbgrader.grade_id]
             cell.outputs = join_streams(cell.outputs)

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def units(root: Path = ROOT) -> list[str]:
-    """The units: folders of solutions/ that hold a notebook of the same name."""
+    """The units: folders of solutions/, in lower case, that hold a notebook of the same name."""
     return sorted(p.parent.name for p in (root / "solutions").glob("*/*.ipynb") if p.stem == p.parent.name)
 
 
@@ -37,7 +37,8 @@ def normal_form(path: Path) -> str:
 def generate(release: Path, root: Path = ROOT) -> None:
     """Cut out the solutions of all units; `release` is replaced."""
     shutil.rmtree(release, ignore_errors=True)
-    command = [sys.executable, "-m", "nbgrader", "generate_assignment", "*", "--no-db", "--log-level=WARN"]
+    # A pattern, so that nbgrader starts once for all units; README.md does not match it.
+    command = [sys.executable, "-m", "nbgrader", "generate_assignment", "[a-z]*", "--no-db", "--log-level=WARN"]
     subprocess.run([*command, f"--CourseDirectory.release_directory={release}"], cwd=root, check=True)
     for path in release.rglob("*"):
         path.chmod(0o755 if path.is_dir() else 0o644)

@@ -60,7 +60,7 @@ done < <(find . -type f -not -path '*/.*' -printf '%P\0')
 args+=(--chdir "$PWD" --clearenv --setenv PATH "$PATH" --setenv HOME /tmp --setenv IPYTHONDIR /tmp/ipython
   --setenv MPLCONFIGDIR /tmp/mpl --setenv MPLBACKEND module://matplotlib_inline.backend_inline
   --setenv LANG C.UTF-8 --setenv NBGRADER_EXECUTION autograde --setenv PYTHONDONTWRITEBYTECODE 1
-  --setenv OMP_NUM_THREADS "${OMP_NUM_THREADS:-1}" --setenv DCLIB_PROFILE fast)
+  --setenv OMP_NUM_THREADS "$OMP_NUM_THREADS" --setenv DCLIB_PROFILE fast)
 if [ -n "${DCLIB_DATA:-}" ]; then args+=(--setenv DCLIB_DATA "$DCLIB_DATA"); fi
 
 exec prlimit --data=$((memory_gib * 1024 * 1024 * 1024)) --fsize=$((50 * 1024 * 1024)) --cpu="$cpu_seconds" --nproc=512 \

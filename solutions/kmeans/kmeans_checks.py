@@ -167,9 +167,16 @@ def _update(function):
     X = torch.tensor([[0.0, 0.0], [2.0, 0.0], [10.0, 9.0], [12.0, 15.0], [5.0, 6.0]])
     centers = torch.tensor([[1.0, 1.0], [7.0, -7.0], [8.0, 9.0]])
 
+    over_features = "A center has d features, as a sample has: take the mean over the samples, not over the features."
+
     def run(labels):
         X_given, centers_given, labels_given = X.clone(), centers.clone(), torch.tensor(labels)
-        answer = function(X_given, labels_given, centers_given)
+        try:
+            answer = function(X_given, labels_given, centers_given)
+        except RuntimeError as error:
+            if "must match the existing size" in str(error) or "stack expects each tensor" in str(error):
+                raise Mistake(f"{over_features} (PyTorch says: {str(error).splitlines()[0]})") from None
+            raise
         unchanged(X, X_given, "X")
         unchanged(torch.tensor(labels), labels_given, "labels")
         if not torch.equal(centers, centers_given):
@@ -186,9 +193,7 @@ def _update(function):
                 "k is the number of rows of `centers`, whatever the labels are."
             )
         if isinstance(new, torch.Tensor) and new.shape in ((3,), (3, 1)):
-            raise Mistake(
-                "A center has d features, as a sample has: take the mean over the samples, not over the features."
-            )
+            raise Mistake(over_features)
         new = tensor_of_shape(new, (3, 2), "the new centers (here k = 3, d = 2)")
         if new[empty].isnan().any():
             raise Mistake(
@@ -214,6 +219,11 @@ def _update(function):
         if close(new[filled], (expected + centers)[filled] / 2):
             raise Mistake("Your centers go half of the way: the new center is the mean itself.")
         for k in range(3):
+            if k != empty and close(new[k], centers[k]):
+                raise Mistake(
+                    f"Center {k} did not move, although its cluster has samples. Does your loop come to it, "
+                    "or is the `return` inside the loop?"
+                )
             if not close(new[k], expected[k]):
                 raise Mistake(
                     f"Cluster {k} holds {X[torch.tensor(labels) == k].tolist()}: their mean is {expected[k].tolist()}; "

@@ -498,6 +498,28 @@ def update(X, labels, centers):
 """,
             "their mean is",
         ),
+        "mean over dimension 1": (
+            """
+def update(X, labels, centers):
+    new = centers.clone()
+    for k in range(len(centers)):
+        if (labels == k).any():
+            new[k] = X[labels == k].mean(1)
+    return new
+""",
+            "over the samples, not over the features",
+        ),
+        "return inside the loop": (
+            """
+def update(X, labels, centers):
+    new = centers.clone()
+    for k in range(len(centers)):
+        if (labels == k).any():
+            new[k] = X[labels == k].mean(0)
+        return new
+""",
+            "is the `return` inside the loop",
+        ),
         "centers at rest": (
             """
 def update(X, labels, centers):
