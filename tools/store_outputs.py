@@ -26,7 +26,7 @@ SESSION_KEYS = "collapsed ExecuteTime execution jp-MarkdownHeadingCollapsed jupy
 # What differs from run to run inside texts: the time in tqdm's bars, and the file name of a cell in warnings.
 NOISE = (
     (re.compile(r"\[\d+:\d\d(:\d\d)?(<|&lt;)[^\]]*\]"), "[]"),  # [00:03<00:01, 9.8it/s]
-    # Only from the start of a word: else each character of a picture in base64 is tried as a start, which takes minutes.
+    # From the start of a word only: else each character of a picture in base64 is tried as one, which takes minutes.
     (re.compile(r"(?<![^\s\"'])[^\s\"']*ipykernel_\d+[/\\]+\d+\.py"), "CELL"),
 )
 
