@@ -301,8 +301,12 @@ class Checkpoint(Callback):
         skipped = ("callbacks", "device")
         params = {k: repr(v) for k, v in run.estimator.get_params().items() if k.split("__")[-1] not in skipped}
         params.pop("autoencoder", None)  # its parameters are there one by one
-        data = hashlib.blake2b(run.data.tensor.cpu().numpy().tobytes(), digest_size=16).hexdigest()
-        return json.dumps({"class": type(run.estimator).__name__, **params, "data": data})
+        arrays = [run.data.tensor]
+        start = getattr(run.estimator, "autoencoder", None)
+        if hasattr(start, "network_"):
+            arrays += start.network_.parameters()
+        digests = [hashlib.blake2b(a.detach().cpu().numpy().tobytes(), digest_size=16).hexdigest() for a in arrays]
+        return json.dumps({"class": type(run.estimator).__name__, **params, "data": digests[0], "start": digests[1:]})
 
 
 # --- the loop ---------------------------------------------------------------------------------------------------------

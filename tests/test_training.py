@@ -150,6 +150,15 @@ def test_a_checkpoint_of_another_training_is_refused_and_kept(images, tmp_path):
     assert path.read_bytes() == before
 
 
+def test_a_checkpoint_from_another_autoencoder_is_refused(images, tmp_path):
+    first, second = (Autoencoder(**SMALL).set_params(random_state=seed).fit(images) for seed in (0, 1))
+    second.set_params(random_state=0)  # the same parameters, other weights
+    options = {"n_clusters": 3, "epochs": 1, "random_state": 0, "callbacks": [Checkpoint(tmp_path / "c")]}
+    DEC(autoencoder=first, **options).fit(images)
+    with pytest.raises(ValueError, match="belongs to another training .*start"):
+        DEC(autoencoder=second, **options).fit(images)
+
+
 @pytest.mark.parametrize("content", [b"", b"no checkpoint at all"])
 def test_a_damaged_checkpoint_is_named(images, tmp_path, content):
     (tmp_path / "c").write_bytes(content)
