@@ -254,7 +254,7 @@ class Checkpoint(Callback):
 
     The file appears whole or not at all: an interruption at any moment (kill -9, power) costs at most `every` epochs,
     and the training ends with the weights that it would have had. Raises ValueError where the file belongs to another
-    training (other parameters or other data). A finished training is loaded, not repeated.
+    training (other parameters, data or starting autoencoder). A finished training is loaded, not repeated.
     """
 
     def __init__(self, path, every: int = 1):
@@ -297,12 +297,12 @@ class Checkpoint(Callback):
 
     @staticmethod
     def _identify(run: Run) -> str:
-        """Which training this is: the class, its parameters and the data."""
+        """Which training this is: the class, its parameters, the data and a fitted autoencoder to start from."""
         skipped = ("callbacks", "device")
         params = {k: repr(v) for k, v in run.estimator.get_params().items() if k.split("__")[-1] not in skipped}
         params.pop("autoencoder", None)  # its parameters are there one by one
         arrays = [run.data.tensor]
-        start = getattr(run.estimator, "autoencoder", None)
+        start: Any = getattr(run.estimator, "autoencoder", None)
         if hasattr(start, "network_"):
             arrays += start.network_.parameters()
         digests = [hashlib.blake2b(a.detach().cpu().numpy().tobytes(), digest_size=16).hexdigest() for a in arrays]
