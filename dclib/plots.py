@@ -138,7 +138,7 @@ def show(what: Figure | Axes, *, alt: str, dpi: int = 150) -> None:
     """
     from IPython.display import display
 
-    fig = what if isinstance(what, Figure) else what.get_figure()
+    fig = what.get_figure() if isinstance(what, Axes) else what
     if not isinstance(fig, Figure):
         raise ValueError(f"show takes a matplotlib Figure or Axes, not {type(what).__name__}.")
     display(Picture(to_png(fig, dpi), alt, round(fig.get_figwidth() * 100)))

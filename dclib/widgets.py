@@ -227,7 +227,7 @@ class PointCanvas(anywidget.AnyWidget):
         super().__init__(**options)
         self._on_place, self._on_drag = on_place, on_drag
         self.placing = self.placing or on_place is not None
-        points = np.asarray(np.empty((0, 2)) if points is None else points, dtype=np.float32)
+        points = self._plane(points)
         self.view = list(map(float, view)) if view is not None else self._view_of(points)
         if images is not None:
             if len(images) != len(points):
@@ -239,9 +239,7 @@ class PointCanvas(anywidget.AnyWidget):
 
     def put(self, points=None, labels=None, centers=None, trails=None) -> None:
         """Show these points, labels, centers and trails in place of the present ones. All that is left out vanishes."""
-        points = np.empty((0, 2)) if points is None else np.asarray(points)
-        if points.ndim != 2 or points.shape[1] != 2:
-            raise ValueError(f"points have shape {points.shape}: the canvas takes (n, 2).")
+        points = self._plane(points)
         if labels is not None and len(labels) != len(points):
             raise ValueError(f"{len(points)} points and {len(labels)} labels: each point needs one.")
         with self.hold_sync():
@@ -249,6 +247,13 @@ class PointCanvas(anywidget.AnyWidget):
             self.labels = _pack(labels if labels is not None else [])
             self.centers = _pack(centers if centers is not None else [])
             self.trails = _pack(trails if trails is not None else [])
+
+    @staticmethod
+    def _plane(points) -> np.ndarray:
+        points = np.empty((0, 2)) if points is None else np.asarray(points, dtype=float)
+        if points.ndim != 2 or points.shape[1] != 2:
+            raise ValueError(f"points have shape {points.shape}: the canvas takes (n, 2).")
+        return points
 
     def _view_of(self, points: np.ndarray) -> list[float]:
         """The points' box with a margin, one unit of data the same length on both axes."""
@@ -502,7 +507,7 @@ class LloydStepper(W.VBox):
                 xlabel="half step",
                 ylabel="loss",
                 xlim=(0.5, max(6.5, len(steps) + 0.5)),
-                ylim=(0, 1.1 * max(self.losses, default=1.0)),
+                ylim=(0, 1.1 * max(self.losses, default=0.0) or 1.0),
             )
             starts = np.arange(1, len(self.finals) + 1)
             bottom.plot(starts, self.finals, "D", color=plots.color(2), markersize=9)
@@ -510,7 +515,7 @@ class LloydStepper(W.VBox):
                 xlabel="start",
                 ylabel="final loss",
                 xlim=(0.5, max(6.5, len(starts) + 0.5)),
-                ylim=(0, 1.1 * max(self.finals, default=1.0)),
+                ylim=(0, 1.1 * max(self.finals, default=0.0) or 1.0),
             )
             for ax in (top, bottom):
                 ax.xaxis.set_major_locator(plots.MaxNLocator(integer=True, nbins=8))

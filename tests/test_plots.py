@@ -1,0 +1,194 @@
+"""dclib.plots: what the figures show and how they reach the page."""
+
+import re
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from skimage.color import deltaE_ciede2000, rgb2lab
+
+from dclib import plots
+
+# Machado, Oliveira and Fernandes (2009), severity 1.0, on linear RGB.
+VISION = {
+    "full": np.eye(3),
+    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+}
+
+
+def seen(colors, matrix):
+    """CIELAB coordinates of the colours as a reader with this vision sees them."""
+    rgb = np.array([to_rgb(c) for c in colors])
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    linear = (linear @ np.array(matrix).T).clip(0, 1)
+    return rgb2lab(np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)[None])[0]
+
+
+@pytest.mark.parametrize("vision", VISION)
+def test_colors_stay_apart(vision):
+    lab = seen(plots.COLORS, VISION[vision])
+    apart = deltaE_ciede2000(lab[:, None], lab[None])
+    np.fill_diagonal(apart, np.inf)
+    assert apart.min() >= 12
+
+
+def test_a_hundred_clusters_have_a_hundred_signs():
+    signs = {(plots.color(k), plots.marker(k)) for k in range(100)}
+    assert len(signs) == 100
+
+
+@pytest.mark.parametrize("k", range(10))
+def test_text_colors_can_be_read_on_white(k):
+    rgb = np.array(to_rgb(plots.text_color(k)))
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    assert 1.05 / (linear @ [0.2126, 0.7152, 0.0722] + 0.05) >= 4.4  # WCAG 2 asks for 4.5; hex rounds
+
+
+def test_style_is_set_by_request_only():
+    before = mpl.rcParams["font.size"]
+    with plots.style():
+        assert mpl.rcParams["font.size"] == plots.STYLE["font.size"] >= 14
+    assert mpl.rcParams["font.size"] == before
+    plots.figure()
+    assert mpl.rcParams["font.size"] == before
+
+
+def shown(monkeypatch, *arguments, **options):
+    """The HTML that `show` puts on the page."""
+    found = []
+    monkeypatch.setattr("IPython.display.display", found.append)
+    plots.show(*arguments, **options)
+    (picture,) = found
+    return picture
+
+
+def test_show_carries_the_alt_text(monkeypatch):
+    fig, ax = plots.figure(width=4, height=3)
+    ax.plot([1, 2])
+    picture = shown(monkeypatch, ax, alt='A "rising"\n  line & <nothing> else')
+    page = picture._repr_html_()
+    assert 'alt="A &quot;rising&quot; line &amp; &lt;nothing&gt; else"' in page
+    assert 'width="400"' in page and "data:image/png;base64," in page
+    assert picture.png.startswith(b"\x89PNG") and "rising" in repr(picture)
+
+
+@pytest.mark.parametrize("alt", ["", " \n"])
+def test_show_wants_alt_text(monkeypatch, alt):
+    with pytest.raises(ValueError, match="alt is empty"):
+        shown(monkeypatch, plots.figure()[0], alt=alt)
+
+
+def test_show_wants_a_figure(monkeypatch):
+    with pytest.raises(ValueError, match="Figure or Axes"):
+        shown(monkeypatch, [1, 2], alt="numbers")
+
+
+def test_show_closes_a_pyplot_figure(monkeypatch):
+    plt = pytest.importorskip("matplotlib.pyplot")
+    fig, ax = plt.subplots()
+    shown(monkeypatch, fig, alt="empty axes")
+    assert fig.number not in plt.get_fignums()
+
+
+def test_the_same_figure_has_the_same_bytes():
+    def png():
+        fig, ax = plots.figure(width=3, height=2)
+        plots.clusters(np.arange(10.0).reshape(5, 2), [0, 1, 0, 1, 2], ax=ax)
+        return plots.to_png(fig)
+
+    assert png() == png()
+
+
+def test_clusters_draws_each_cluster_once():
+    x = np.array([[0.0, 0], [1, 1], [5, 5], [6, 6], [7, 5]])
+    ax = plots.clusters(x, [0, 0, 3, 3, 3], [[0.5, 0.5], [0, 0], [0, 0], [6, 5.5]], names=["a", "b", "c", "d"])
+    sizes = [len(c.get_offsets()) for c in ax.collections]
+    assert sizes[:2] == [2, 3]
+    assert len(ax.collections) == 2 + 4  # two clusters with points, four centers
+    texts = {t.get_text(): t.get_position() for t in ax.texts}
+    assert texts == {"a": (0.5, 0.5), "d": (6.0, 5.5)}  # at their centers
+    assert ax.get_aspect() == 1
+
+
+def test_clusters_names_at_medians_and_paths():
+    x = np.array([[0.0, 0], [1, 1], [9, 0]])
+    path = np.array([[[0.0, 0]], [[1.0, 2]], [[2.0, 2]]])  # three steps of one center
+    ax = plots.clusters(x, [0, 0, 0], names=["one"], paths=path)
+    assert ax.texts[0].get_position() == (1.0, 0.0)
+    assert ax.lines[-1].get_xydata().tolist() == [[0, 0], [1, 2], [2, 2]]
+
+
+@pytest.mark.parametrize("x", [np.zeros((3, 3)), np.zeros(4)])
+def test_clusters_wants_the_plane(x):
+    with pytest.raises(ValueError, match=r"points \(n, 2\)"):
+        plots.clusters(x)
+
+
+def test_embedding_names_the_classes():
+    ax = plots.embedding(np.random.default_rng(0).normal(size=(30, 2)), np.arange(30) % 3)
+    assert [t.get_text() for t in ax.texts] == ["0", "1", "2"]
+    assert not len(ax.get_xticks())
+
+
+def test_loss_curve_leaves_out_what_was_not_measured():
+    ax = plots.loss_curve({"a": [3.0, np.nan, 1.0], "b": [2.0, 1.9, 1.8]}, first=0)
+    assert ax.lines[0].get_xydata().tolist() == [[0, 3], [2, 1]]
+    assert [t.get_text() for t in ax.texts] == ["a", "b"]
+
+
+def test_names_at_the_ends_do_not_overlap():
+    curves = {name: [2.0, 1.0 + 0.001 * k] for k, name in enumerate("abcd")}
+    heights = sorted(t.get_position()[1] for t in plots.loss_curve(curves).texts)
+    assert np.diff(heights).min() > 0.08
+
+
+def test_heat_map_writes_counts_and_hides_zeros():
+    ax = plots.contingency(np.array([[7, 0], [1, 40]]), rows=["cat", "dog"])
+    assert sorted(t.get_text() for t in ax.texts) == ["1", "40", "7"]
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["cat", "dog"]
+    by_text = {t.get_text(): t.get_color() for t in ax.texts}
+    assert by_text["40"] == "white" and by_text["1"] == "black"  # readable on dark and on light cells
+    shares = plots.heat_map([[0.5, 0.25]])
+    assert sorted(t.get_text() for t in shares.texts) == ["0.25", "0.50"]
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [((4, 1, 5, 6), (4, 5, 6)), ((4, 3, 5, 6), (4, 5, 6, 3)), ((4, 5, 6), (4, 5, 6)), ((4, 64), (4, 8, 8))],
+)
+def test_pictures(given, expected):
+    images = np.random.default_rng(0).normal(size=given)
+    found = plots.pictures(images)
+    assert found.shape == expected and found.min() == 0 and found.max() == 1
+
+
+@pytest.mark.parametrize("shape", [(4, 2, 5, 6), (4, 65), (4,)])
+def test_pictures_refuses_other_shapes(shape):
+    with pytest.raises(ValueError, match=re.escape(str(shape))):
+        plots.pictures(np.zeros(shape))
+
+
+def test_image_grid():
+    fig = plots.image_grid(np.random.default_rng(0).random((7, 1, 8, 8)), [str(i) for i in range(7)], columns=3)
+    assert [len(ax.images) for ax in fig.axes] == [1] * 7 + [0] * 2
+    assert [ax.get_title(loc="center") for ax in fig.axes][:7] == [str(i) for i in range(7)]
+    assert fig.axes[0].images[0].get_clim() == (0, 1)  # the same gray means the same value in all pictures
+    with pytest.raises(ValueError, match="no image"):
+        plots.image_grid(np.zeros((0, 8, 8)))
+
+
+def test_reconstructions():
+    x = np.random.default_rng(0).random((5, 1, 8, 8))
+    fig = plots.reconstructions(x, [x * 0.5, x * 0.2], noisy=x)
+    assert isinstance(fig, Figure) and len(fig.axes) == 20
+    labels = [ax.get_ylabel() for ax in fig.axes if ax.get_ylabel()]
+    assert labels == ["original", "noisy", "output 1", "output 2"]
+    assert np.allclose(fig.axes[15].images[0].get_array(), x[0, 0] * 0.2)
+    with pytest.raises(ValueError, match="same number"):
+        plots.reconstructions(x, x[:3])
+    with pytest.raises(ValueError, match="2 rows and 1 names"):
+        plots.reconstructions(x, x, names=["a"])
