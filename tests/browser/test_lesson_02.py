@@ -7,19 +7,11 @@ import pytest
 def table(lab):
     """The widget, after the cells down to it have run; the measurements below it are not needed here."""
     lab.open("02_judging_a_clustering.ipynb")
-    choose(lab, "Kernel", "Restart Kernel and Clear Outputs of All Cells…")
-    lab.page.locator(".jp-Dialog button.jp-mod-accept").click()
-    lab.page.locator(".jp-OutputArea-output").first.wait_for(state="detached")
     lab.page.get_by_role("heading", name="What does chance score").click()  # in the first cell below the widget
-    choose(lab, "Run", "Run All Above Selected Cell")
+    lab.menu("Run", "Run All Above Selected Cell")
     lab.page.get_by_role("button", name="Split a cluster").wait_for()
     yield lab.widget("Split a cluster")
     lab.check()
-
-
-def choose(lab, menu, entry):
-    lab.page.get_by_role("menuitem", name=menu, exact=True).click()
-    lab.page.get_by_text(entry, exact=True).click()
 
 
 def counts(widget):
