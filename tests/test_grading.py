@@ -50,6 +50,8 @@ attempt("solutions", lambda: holds(root + "/solutions/kmeans/kmeans.ipynb"))
 attempt("the checkout's solutions", lambda: holds({checkout!r} + "/solutions/kmeans/kmeans.ipynb"))
 attempt("the checkout's history", lambda: os.listdir({checkout!r} + "/.git"))
 attempt("the checkout's tests", lambda: os.listdir({checkout!r} + "/tests"))
+attempt("passwords", lambda: open("/etc/shadow").read())
+attempt("files at home", lambda: [n for n in os.listdir({home!r}) if os.path.isfile({home!r} + "/" + n)])
 attempt("write outside", lambda: open({outside!r}, "w").write("x") and os.path.exists({outside!r}) and False)
 attempt("write into dclib", lambda: open(__import__("dclib").__file__, "a"))
 attempt("network", lambda: socket.create_connection(("127.0.0.1", {port}), timeout=2))
@@ -175,6 +177,7 @@ def course(tmp_path_factory):
         peek = PEEK.format(
             root=str(course),
             checkout=str(ROOT),
+            home=str(Path.home()),
             outside=str(course.parent / "written"),
             port=listening.getsockname()[1],
         )
@@ -292,10 +295,11 @@ def test_reasons_are_in_the_graded_notebooks(course):
         (cell,) = [
             c for c in graded(course, student).cells if c.metadata.get("nbgrader", {}).get("grade_id") == grade_id
         ]
-        return " ".join(o.evalue for o in cell.outputs if o.output_type == "error")
+        return " ".join(f"{o.ename} {o.evalue}" for o in cell.outputs if o.output_type == "error")
 
     assert "An empty cluster gave NaN" in error("careless", "check_update")
-    assert "a loop that does not end" in error("greedy", "check_lloyd")
+    endless = error("greedy", "check_lloyd")  # the check's own limit is in processor time: a busy machine takes longer
+    assert "a loop that does not end" in endless or "CellTimeoutError" in endless
     assert "can't allocate memory" in error("greedy", "check_squared_distances")
     assert "the kernel died" in error("exits", "check_lloyd")
     assert "the test tools were changed" in error("patches", "hidden_update") + error("no-asserts", "hidden_update")
@@ -326,6 +330,39 @@ def test_feedback_shows_the_check_and_not_the_hidden_tests(course):
 
 
 # --- without a sandbox -----------------------------------------------------------------------------------------------
+
+
+def test_a_kernel_that_cannot_be_interrupted_fails_only_what_is_left(tmp_path):
+    from grading_guards import GuardedExecute
+
+    def test_cell(name, source):
+        meta = {"schema_version": 3, "grade_id": name, "grade": True, "solution": False, "locked": True, "points": 1}
+        return nbformat.v4.new_code_cell(source, metadata={"nbgrader": {**meta, "task": False}})
+
+    deaf = """
+while True:
+    try:
+        while True:
+            pass
+    except BaseException:
+        pass
+"""
+    notebook = nbformat.v4.new_notebook(
+        cells=[
+            nbformat.v4.new_code_cell("import numpy.testing, torch"),
+            test_cell("before", "assert 1 + 1 == 2"),
+            test_cell("deaf", deaf),
+            test_cell("after", "assert 1 + 1 == 2"),
+        ]
+    )
+    execute = GuardedExecute(timeout=5, iopub_timeout=2, kernel_name="python3")
+    notebook, _ = execute.preprocess(notebook, {"metadata": {"path": str(tmp_path)}})
+    _, before, *others = notebook.cells
+    assert before.source == "assert 1 + 1 == 2" and not before.outputs
+    for cell in others:
+        assert [output.evalue for output in cell.outputs] == [
+            "this cell or an earlier one took too long, and ignored that it was interrupted"
+        ]
 
 
 def test_nothing_to_grade(tmp_path):
