@@ -60,7 +60,6 @@ class DEC(DeepClusterer):
         check_number("reconstruction_weight", self.reconstruction_weight, 0)
         check_number("update_interval", self.update_interval, 1, integer=True)
         check_number("tol", self.tol, 0, 1)
-        augmenter(self.augment, self.image_shape_)
 
     def _train(self, data, network, centers, fabric, seed) -> None:
         augment = augmenter(self.augment, self.image_shape_)

@@ -13,12 +13,12 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from dclib.autoencoder import Autoencoder, check_training
+from dclib.autoencoder import Autoencoder, augmenter, check_training
 from dclib.base import SavedEstimator, check_choice, check_n_clusters, check_number, check_x, draw_seed
 from dclib.kmeans import assign, kmeans_plus_plus, lloyd, squared_distances
-from dclib.training import Rows, make_fabric, map_rows
+from dclib.training import Rows, epoch_generator, make_fabric, map_rows
 
-INITS = ("k-means", "balanced")
+INITS = ("k-means", "balanced", "stable")
 
 
 def balanced_kmeans(z: Tensor, centers: Tensor) -> tuple[Tensor, float]:
@@ -43,15 +43,31 @@ def balanced_kmeans(z: Tensor, centers: Tensor) -> tuple[Tensor, float]:
     return centers.float(), loss
 
 
-def start_centers(z: Tensor, n_clusters: int, init: str, n_init: int, generator: torch.Generator) -> Tensor:
-    """Centers in the latent space to start from -> (k, d). z: (n, d)"""
-    if init == "balanced":
-        # A sample of the rows is enough for k means, and the plan is dense.
-        z = z[torch.randperm(len(z), generator=generator)[:20_000].to(z.device)]
-        draws = (torch.randperm(len(z), generator=generator)[:n_clusters].to(z.device) for _ in range(n_init))
-        return min((balanced_kmeans(z, z[draw]) for draw in draws), key=lambda run: run[1])[0]
-    starts = (z[kmeans_plus_plus(z, n_clusters, generator)] for _ in range(n_init))
-    return min((lloyd(z, start) for start in starts), key=lambda run: run[2][-1])[0]
+def agreement(z: Tensor, moved: Tensor, centers: Tensor) -> float:
+    """Share of samples whose code z and whose augmented image's code `moved`, both (n, d), are in the same cluster.
+
+    High where the borders between clusters run through empty space: a border through the middle of a class separates
+    images from their own shifted copies. No label is needed, only that a small shift leaves the class as it is.
+    """
+    return float((assign(z, centers)[0] == assign(moved, centers)[0]).float().mean())
+
+
+def start_centers(
+    z: Tensor, n_clusters: int, init: str, n_init: int, generator: torch.Generator, moved: Tensor | None = None
+) -> Tensor:
+    """Centers in the latent space to start from -> (k, d). z, moved (only for "stable"): (n, d)"""
+    if init == "k-means":
+        starts = (z[kmeans_plus_plus(z, n_clusters, generator)] for _ in range(n_init))
+        return min((lloyd(z, start) for start in starts), key=lambda run: run[2][-1])[0]
+    # A sample of the rows is enough for k means, and the transport plan is dense.
+    sample = torch.randperm(len(z), generator=generator)[:20_000].to(z.device)
+    z = z[sample]
+    draws = (torch.randperm(len(z), generator=generator)[:n_clusters].to(z.device) for _ in range(n_init))
+    runs = [balanced_kmeans(z, z[draw]) for draw in draws]
+    if init == "balanced" or moved is None:
+        return min(runs, key=lambda run: run[1])[0]
+    moved = moved[sample]
+    return max(runs, key=lambda run: agreement(z, moved, run[0]))[0]
 
 
 class Monitor:
@@ -82,10 +98,11 @@ class DeepClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
     ----------
     n_clusters : number of clusters k.
     autoencoder : an `Autoencoder`, fitted (the starting point; it stays untouched) or not; None trains a default one.
-    init : start of the centers. "k-means": lowest loss of `n_init` runs. "balanced": k-means with clusters of equal
-        size, the best of `n_init` runs. It assumes classes of about equal size, as DEC's target does too, and ends in
-        nearly the same place from any draw, where the luck of plain k-means decides which classes share a cluster.
-    n_init : runs to choose the start from, by their loss (no label is seen).
+    init : start of the centers, chosen among `n_init` runs without any label. "k-means": the lowest loss. "balanced":
+        k-means with clusters of equal size, the lowest loss; assumes classes of about equal size, as DEC's target
+        does too. "stable": of these balanced runs the one whose clusters change least under augmentation; assumes
+        also that augmentation leaves the class as it is.
+    n_init : number of these runs.
     epochs, batch_size, learning_rate, callbacks, device, precision, random_state : as in `Autoencoder`.
 
     Attributes
@@ -102,14 +119,22 @@ class DeepClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         check_choice("init", self.init, INITS)
         check_number("n_init", self.n_init, 1, integer=True)
         self._check_parameters()
+        augment: Any = augmenter(getattr(self, "augment", False), self.image_shape_)
+        if self.init == "stable" and augment is None:
+            raise ValueError('init="stable" compares images with augmented ones: set augment=True, or init="balanced".')
         seed = draw_seed(self.random_state)
         fabric = make_fabric(self.device, self.precision)
         self.autoencoder_ = self._start_autoencoder(rows.reshape(len(rows), *self._input_shape), seed)
         network: Any = self.autoencoder_.network_.to(fabric.device)
         data = Rows(rows, self._input_shape, fabric.device)
         z = map_rows(network.encode, data)
+        moved = None
+        if self.init == "stable":
+            draws = epoch_generator(seed, 0, fabric.device)
+            moved = map_rows(lambda x: network.encode(augment(x, draws)), data)
         generator = torch.Generator().manual_seed(seed)
-        centers = torch.nn.Parameter(start_centers(z, self.n_clusters, self.init, self.n_init, generator).contiguous())
+        start = start_centers(z, self.n_clusters, self.init, self.n_init, generator, moved)
+        centers = torch.nn.Parameter(start.contiguous())
         self._publish(centers)
         self.start_labels_ = assign(z, centers.detach())[0].cpu().numpy()
         start_variance = float(z.var(0, correction=0).sum())

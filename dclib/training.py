@@ -271,9 +271,9 @@ class Checkpoint(Callback):
         except (EOFError, KeyError, TypeError, RuntimeError, pickle.UnpicklingError) as error:
             raise ValueError(f"{self.path} is no checkpoint of dclib: choose another path, or delete it.") from error
         fingerprint, run.epoch, history, run.seed, run.stop = about
-        if fingerprint != self._fingerprint:
-            theirs = json.loads(fingerprint)
-            changed = [key for key, value in json.loads(self._fingerprint).items() if theirs.get(key) != value]
+        mine, theirs = json.loads(self._fingerprint), json.loads(fingerprint)
+        if mine != theirs:
+            changed = [key for key in mine if mine[key] != theirs.get(key)]
             raise ValueError(
                 f"The checkpoint {self.path} belongs to another training (it differs in {', '.join(changed)}): "
                 "choose another path, or delete it to start anew."
@@ -301,12 +301,18 @@ class Checkpoint(Callback):
         skipped = ("callbacks", "device")
         params = {k: repr(v) for k, v in run.estimator.get_params().items() if k.split("__")[-1] not in skipped}
         params.pop("autoencoder", None)  # its parameters are there one by one
-        arrays = [run.data.tensor]
+        params |= {"class": type(run.estimator).__name__, "data": _digest([run.data.tensor])}
         start: Any = getattr(run.estimator, "autoencoder", None)
         if hasattr(start, "network_"):
-            arrays += start.network_.parameters()
-        digests = [hashlib.blake2b(a.detach().cpu().numpy().tobytes(), digest_size=16).hexdigest() for a in arrays]
-        return json.dumps({"class": type(run.estimator).__name__, **params, "data": digests[0], "start": digests[1:]})
+            params["start"] = _digest(start.network_.parameters())
+        return json.dumps(params)
+
+
+def _digest(tensors: Iterable[Tensor]) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for tensor in tensors:
+        digest.update(tensor.detach().cpu().numpy().tobytes())
+    return digest.hexdigest()
 
 
 # --- the loop ---------------------------------------------------------------------------------------------------------
