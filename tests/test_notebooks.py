@@ -23,7 +23,7 @@ CELLS = range(20, 41)
 MOST_LINES = 20
 PICTURES = ("image/png", "image/jpeg")
 FOLDERS = "home|root|tmp|var|opt|mnt|usr|srv|private|Users|work|workspace|content|kaggle"
-MACHINE_PATH = re.compile(rf"(?<![\w.:/~$-])/(?:{FOLDERS})/[\w.-]+|\b[A-Z]:\\\\?Users|\S*ipykernel_\d+")
+MACHINE_PATH = re.compile(rf"(?<![\w.:/~$-])/(?:{FOLDERS})/[\w.-]+|\b[A-Z]:\\\\?Users|ipykernel_\d+")
 NOT_IN_CODE = {
     "installs a package": re.compile(r"^\s*[%!]\s*(?:pip|conda|uv|apt)\b|-m[\s\"',]+pip\b", re.M),
     "names a URL": re.compile(r"https?://|\bftp://|\burllib\.request|\brequests\.(?:get|post)\b"),
