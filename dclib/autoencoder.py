@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import warnings
+
 import numpy as np
 import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
@@ -105,6 +108,12 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SavedEstima
         check_number("latent_dim", self.latent_dim, 1, integer=True)
         check_number("noise", self.noise, 0)
         augment = augmenter(self.augment, self.image_shape_)
+        if (spread := rows.std(axis=0).max()) > 10:
+            warnings.warn(
+                f"X has a feature with a standard deviation of {spread:.3g}, too much for a network to learn well: "
+                "scale images to [0, 1], other features to unit variance (sklearn.preprocessing.StandardScaler).",
+                stacklevel=2,
+            )
         seed = draw_seed(self.random_state)
         with seeded(seed):
             self.network_ = self._build_network()
@@ -143,11 +152,12 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SavedEstima
 
     def _build_network(self) -> nn.Module:
         if isinstance(self.network, nn.Module):
-            import copy
-
             return copy.deepcopy(self.network)
         check_choice("network", self.network, _NETWORKS)
-        options = {} if self.hidden is None else {"hidden": tuple(self.hidden)}
+        hidden = self.hidden if isinstance(self.hidden, (list, tuple, type(None))) else [self.hidden, None]
+        if any(not isinstance(size, (int, np.integer)) or size < 1 for size in hidden or ()):
+            raise ValueError(f"hidden={self.hidden!r} must be a tuple of layer sizes, such as (500, 500, 2000).")
+        options = {} if hidden is None else {"hidden": tuple(hidden)}
         return _NETWORKS[self.network](self._input_shape, self.latent_dim, activation=self.activation, **options)
 
     def _map(self, name: str, x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -37,12 +37,19 @@ def check_x(estimator, x, *, reset: bool, dtype=_FLOATS) -> np.ndarray:
     With `reset`, remembers the number of features and, for images, `image_shape_` = (c, h, w) (else None). Without,
     raises a ValueError unless the samples fit those of `fit`; rows of c·h·w values pass for images.
     """
+    if hasattr(x, "target_names") and hasattr(x, "x"):
+        raise ValueError(f"X is a {type(x).__name__} as `dclib.data.load` returns it: pass its samples, data.x.")
     if isinstance(x, torch.Tensor):
         x = x.detach().cpu().numpy()
     elif isinstance(x, (list, tuple)):
         x = np.asarray(x)
     shape: tuple = getattr(x, "shape", ())
     image_shape = None
+    if len(shape) == 4 and shape[3] in (1, 3, 4) and shape[1] > 4:
+        raise ValueError(
+            f"X has the shape {tuple(shape)}, which looks like images with the channels last: pass them first, "
+            "(n, c, h, w), with X.transpose(0, 3, 1, 2)."
+        )
     if len(shape) == 4:
         image_shape, x = tuple(int(s) for s in shape[1:]), np.asarray(x).reshape(shape[0], -1)
     elif len(shape) == 3:
@@ -103,6 +110,7 @@ class SavedEstimator(BaseEstimator):
         tensors: dict[str, np.ndarray] = {}
         header = json.dumps(_pack(self, "", tensors))
         path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(path.name + ".partial")
         save_file(tensors, partial, metadata={"dclib": header})
         os.replace(partial, path)
@@ -117,7 +125,10 @@ class SavedEstimator(BaseEstimator):
                 header = (file.metadata() or {}).get("dclib")
                 tensors = {name: file.get_tensor(name) for name in file.keys()}
         except SafetensorError as error:
-            raise ValueError(f"{path} is damaged or no file of dclib's `save`: {error}.") from error
+            raise ValueError(
+                f"{path} is damaged or no file of dclib's `save` ({error}). "
+                "From a checkpoint one goes on by fitting again with the same Checkpoint callback."
+            ) from error
         if header is None:
             raise ValueError(f"{path} is a safetensors file, but was not written by dclib's `save`.")
         packed = json.loads(header)

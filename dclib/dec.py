@@ -41,7 +41,7 @@ class DEC(DeepClusterer):
     augment : False, True or a `RandomShiftRotate`: p from the clean images, q from augmented ones (Guo et al. 2018).
     reconstruction_weight : above 0 keeps the decoder in training (IDEC, Guo et al. 2017, whose γ is its inverse).
     update_interval : steps between two computations of p inside an epoch; one is made after every epoch in any case.
-    tol : training ends when an epoch changes the cluster of at most this share of the samples; 0 never ends early.
+    tol : training ends when `update_interval` steps or more changed the cluster of at most this share; 0: never early.
     """
 
     def __init__(
@@ -68,6 +68,8 @@ class DEC(DeepClusterer):
         model, optimizer = fabric.setup(network if self.reconstruction_weight else Encoder(network), optimizer)
         monitor = Monitor(self.n_clusters)
         p, age = torch.empty(0), 0  # the target (n, k) and the steps since it was computed
+        # For `tol`: the labels at the last check and the steps since; a small data set has few steps in an epoch.
+        checked, steps = torch.full((len(data),), -1, device=fabric.device), torch.tensor(self.update_interval)
 
         def update_target() -> tuple[Tensor, Tensor]:
             nonlocal p, age
@@ -79,14 +81,20 @@ class DEC(DeepClusterer):
 
         def refresh() -> dict[str, float]:
             self._publish(centers)
-            report = monitor(*update_target())
-            return report | {"stop": report["changed"] <= self.tol > 0}
+            z, labels = update_target()
+            report = monitor(z, labels) | {"stop": False}
+            if steps >= self.update_interval:
+                report["stop"] = float((labels != checked).float().mean()) <= self.tol > 0
+                checked.copy_(labels)
+                steps.zero_()
+            return report
 
         def step(rows: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
             nonlocal age
             if age == self.update_interval:
                 update_target()
             age += 1
+            steps.add_(1)
             x = augment(data[rows], generator) if augment else data[rows]
             z, reconstruction = model(x) if self.reconstruction_weight else (model(x), x)
             clustering = kl_divergence(p[rows], soft_assignment(z, centers, self.alpha))
@@ -96,7 +104,7 @@ class DEC(DeepClusterer):
             optimizer.step()
             return {"loss": loss, "kl": clustering}
 
-        state = {"network": network, "centers": centers, "optimizer": optimizer}
+        state = {"network": network, "centers": centers, "optimizer": optimizer, "checked": checked, "steps": steps}
         train(self, step, data, fabric=fabric, state=state, seed=seed, refresh=refresh)
 
     def predict_proba(self, X) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,21 +17,24 @@ from torch import Tensor
 from dclib.autoencoder import Autoencoder, augmenter, check_training
 from dclib.base import SavedEstimator, check_choice, check_n_clusters, check_number, check_x, draw_seed
 from dclib.kmeans import assign, kmeans_plus_plus, lloyd, squared_distances
-from dclib.training import Rows, epoch_generator, make_fabric, map_rows
+from dclib.training import Progress, Rows, epoch_generator, make_fabric, map_rows
 
 INITS = ("k-means", "balanced", "stable")
 
 
-def balanced_kmeans(z: Tensor, centers: Tensor) -> tuple[Tensor, float]:
+def balanced_kmeans(
+    z: Tensor, centers: Tensor, temperatures: Sequence[float] = (0.2, 0.1, 0.05, 0.02)
+) -> tuple[Tensor, float]:
     """K-means with clusters of equal size, from these centers -> centers (k, d), loss (mean over the rows). z: (n, d)
 
     The assignment is an entropic transport plan between samples and clusters with equal cluster shares (Cuturi 2013,
-    "Sinkhorn distances"). Its entropy is annealed, so that the end depends little on the start.
+    "Sinkhorn distances"). Its entropy falls with the temperature, in units of the variance of z; from a high one the
+    end depends little on the start.
     """
     z, centers = z.double(), centers.double()
     n_clusters, scale = len(centers), torch.ones(len(centers), dtype=torch.float64, device=z.device)
     variance = z.var(0, correction=0).sum() + torch.finfo(z.dtype).tiny
-    for temperature in (0.2, 0.1, 0.05, 0.02):
+    for temperature in temperatures:
         for _ in range(12):
             distances = squared_distances(z, centers) / (temperature * variance)
             kernel = torch.exp(distances.min(1, keepdim=True).values - distances)  # (n, k), largest entry of a row is 1
@@ -62,12 +66,14 @@ def start_centers(
     # A sample of the rows is enough for k means, and the transport plan is dense.
     sample = torch.randperm(len(z), generator=generator)[:20_000].to(z.device)
     z = z[sample]
-    draws = (torch.randperm(len(z), generator=generator)[:n_clusters].to(z.device) for _ in range(n_init))
-    runs = [balanced_kmeans(z, z[draw]) for draw in draws]
     if init == "balanced" or moved is None:
-        return min(runs, key=lambda run: run[1])[0]
+        draws = (torch.randperm(len(z), generator=generator)[:n_clusters].to(z.device) for _ in range(n_init))
+        return min((balanced_kmeans(z, z[draw]) for draw in draws), key=lambda run: run[1])[0]
+    # From a high temperature nearly all runs end in one place, which may be wrong: begin low, to have a choice.
     moved = moved[sample]
-    return max(runs, key=lambda run: agreement(z, moved, run[0]))[0]
+    starts = (z[kmeans_plus_plus(z, n_clusters, generator)] for _ in range(n_init))
+    runs = (balanced_kmeans(z, start, temperatures=(0.05, 0.02))[0] for start in starts)
+    return max(runs, key=lambda centers: agreement(z, moved, centers))
 
 
 class Monitor:
@@ -97,7 +103,8 @@ class DeepClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
     Parameters
     ----------
     n_clusters : number of clusters k.
-    autoencoder : an `Autoencoder`, fitted (the starting point; it stays untouched) or not; None trains a default one.
+    autoencoder : an `Autoencoder`, fitted (the starting point; it stays untouched) or not; None trains a default one,
+        with the same `augment`. (`sklearn.base.clone` makes an unfitted copy of it, as of every estimator.)
     init : start of the centers, chosen among `n_init` runs without any label. "k-means": the lowest loss. "balanced":
         k-means with clusters of equal size, the lowest loss; assumes classes of about equal size, as DEC's target
         does too. "stable": of these balanced runs the one whose clusters change least under augmentation; assumes
@@ -122,6 +129,14 @@ class DeepClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         augment: Any = augmenter(getattr(self, "augment", False), self.image_shape_)
         if self.init == "stable" and augment is None:
             raise ValueError('init="stable" compares images with augmented ones: set augment=True, or init="balanced".')
+        n_steps = self.epochs * -(-len(rows) // self.batch_size)
+        if n_steps < 50:
+            warnings.warn(
+                f"{type(self).__name__} takes {n_steps} steps in all, in which the clusters hardly leave their start: "
+                "lower batch_size or raise epochs (for its autoencoder, too).",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
         seed = draw_seed(self.random_state)
         fabric = make_fabric(self.device, self.precision)
         self.autoencoder_ = self._start_autoencoder(rows.reshape(len(rows), *self._input_shape), seed)
@@ -141,7 +156,7 @@ class DeepClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         self._train(data, network, centers, fabric, seed)
         self._publish(centers)
         network.eval().cpu()
-        self.labels_ = self.predict(rows)
+        self.labels_ = self._nearest(self._encode(rows))
         self._warn_of_collapse(rows, start_variance)
         return self
 
@@ -159,7 +174,9 @@ class DeepClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         """A copy of the fitted autoencoder that the user gave, or a newly trained one."""
         given = self.autoencoder
         if given is None:
-            given = Autoencoder(device=self.device, precision=self.precision)
+            augment = getattr(self, "augment", False)
+            progress = [Progress()] if any(isinstance(c, Progress) for c in self.callbacks or ()) else None
+            given = Autoencoder(augment=augment, callbacks=progress, device=self.device, precision=self.precision)
         if not isinstance(given, Autoencoder):
             raise ValueError(f"autoencoder must be a dclib Autoencoder or None, not {type(given).__name__}.")
         try:
@@ -183,7 +200,7 @@ class DeepClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         self.cluster_centers_ = centers.detach().cpu().numpy().copy()
 
     def _warn_of_collapse(self, rows: np.ndarray, start_variance: float) -> None:
-        variance = float(self.transform(rows).var(axis=0).sum())
+        variance = float(self._encode(rows).var(axis=0).sum())
         shares = np.bincount(self.labels_, minlength=self.n_clusters) / len(rows)
         problems = []
         if variance <= 1e-4 * start_variance:
@@ -202,13 +219,17 @@ class DeepClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
 
     def transform(self, X) -> np.ndarray:
         """Latent codes (n, latent_dim)."""
-        rows = check_x(self, X, reset=False)
-        return self.autoencoder_.transform(rows.reshape(len(rows), *self._input_shape))
+        return self._encode(check_x(self, X, reset=False))
+
+    def _encode(self, rows: np.ndarray) -> np.ndarray:
+        return self.autoencoder_._map("encode", rows, self._input_shape)
+
+    def _nearest(self, z: np.ndarray) -> np.ndarray:
+        return assign(torch.from_numpy(z), torch.from_numpy(self.cluster_centers_))[0].numpy()
 
     def predict(self, X) -> np.ndarray:
         """Cluster of each sample (n,): the center nearest to its latent code."""
-        z, centers = torch.from_numpy(self.transform(X)), torch.from_numpy(self.cluster_centers_)
-        return assign(z, centers)[0].numpy()
+        return self._nearest(self.transform(X))
 
     @property
     def _n_features_out(self) -> int:

@@ -139,6 +139,7 @@ function render({ model, el }) {
 
   function look(x, y, reach) {                        // the point nearest to (x, y) on the canvas, shown in the card
     const xy = floats(model, "points"), s = scales();
+    if (model.get("placing") && !sprite) return;      // here a card would only be in the way of the next click
     let best = reach * reach, found = -1;
     for (let i = 0; i < xy.length / 2; i++) {
       const d = (s.x(xy[2 * i]) - x) ** 2 + (s.y(xy[2 * i + 1]) - y) ** 2;
@@ -149,7 +150,7 @@ function render({ model, el }) {
 
   function show() {
     card.hidden = near < 0;
-    if (near < 0) { live.textContent = ""; return; }
+    if (near < 0) return;
     text.textContent = say(near); live.textContent = say(near);
     const [w, h] = model.get("tile");
     thumb.hidden = !sprite;
@@ -227,6 +228,7 @@ function render({ model, el }) {
   const drawn = ["points", "labels", "centers", "trails", "view", "tags", "width", "height", "radius", "description", "placing"];
   for (const name of drawn) model.on("change:" + name, draw);
   model.on("change:points", () => { near = -1; show(); });
+  model.on("change:status", () => { live.textContent = model.get("status"); });
   unpack(); draw();
 }
 export default { render };

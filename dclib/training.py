@@ -210,6 +210,7 @@ class Progress(Callback):
 
     def on_fit_end(self, run: Run) -> None:
         self.bar.close()
+        del self.bar  # an open bar could be neither copied nor pickled, nor then the estimator that it belongs to
 
 
 class Evaluate(Callback):
@@ -229,7 +230,16 @@ class Scores(Evaluate):
     def __init__(self, X, y, every: int = 1):
         from dclib import metrics
 
+        if np.ndim(y) != 1 or len(X) != len(y):
+            raise ValueError(
+                f"Scores(X, y): {len(X)} samples, but labels of shape {np.shape(y)}. Give one label a sample."
+            )
         super().__init__(lambda estimator: metrics.scores(y, estimator.predict(X)), every)
+
+    def on_fit_start(self, run: Run) -> None:
+        if not hasattr(run.estimator, "predict"):
+            name = type(run.estimator).__name__
+            raise ValueError(f"Scores needs clusters, which {name} has not: use Evaluate with a function of your own.")
 
 
 class EarlyStopping(Callback):
@@ -272,6 +282,10 @@ class Checkpoint(Callback):
             raise ValueError(f"{self.path} is no checkpoint of dclib: choose another path, or delete it.") from error
         fingerprint, run.epoch, history, run.seed, run.stop = about
         mine, theirs = json.loads(self._fingerprint), json.loads(fingerprint)
+        if mine["class"] != theirs["class"]:
+            raise ValueError(
+                f"The checkpoint {self.path} belongs to a training of {theirs['class']}: choose another path."
+            )
         if mine != theirs:
             changed = [key for key in mine if mine[key] != theirs.get(key)]
             raise ValueError(
@@ -334,10 +348,16 @@ def train(
     state: what a checkpoint must hold (modules, optimizers, schedulers, tensors that change from epoch to epoch).
     refresh(): called before the first epoch and after every epoch, for what a method computes on all rows; returns
     columns for the history. A true "stop" among them ends the training.
-    The estimator's `callbacks` run in order. A Checkpoint is moved to the end, so that it holds what the others added.
+    The estimator's `callbacks` run in order, but Progress and then Checkpoint come last: they show and hold what the
+    others added.
     Raises FloatingPointError when a loss is no longer finite, naming the epoch.
     """
-    callbacks = sorted(estimator.callbacks or (), key=lambda callback: isinstance(callback, Checkpoint))
+    callbacks = (
+        list(estimator.callbacks) if isinstance(estimator.callbacks, (list, tuple)) else estimator.callbacks or []
+    )
+    if not isinstance(callbacks, list) or not all(isinstance(callback, Callback) for callback in callbacks):
+        raise ValueError(f"callbacks={estimator.callbacks!r} must be a list of callbacks, such as [Progress()].")
+    callbacks.sort(key=lambda callback: 2 * isinstance(callback, Checkpoint) + isinstance(callback, Progress))
     run = Run(estimator, fabric, state, data, estimator.epochs, seed)
     estimator.history_ = run.history
     for callback in reversed(callbacks):  # a checkpoint first: the others see where training starts

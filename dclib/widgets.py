@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -211,6 +212,7 @@ class PointCanvas(anywidget.AnyWidget):
     axes = traitlets.Bool(True).tag(sync=True)
     placing = traitlets.Bool(False).tag(sync=True)
     description = traitlets.Unicode("Scatter plot").tag(sync=True)
+    status = traitlets.Unicode().tag(sync=True)  # read out by a screen reader when it changes
 
     def __init__(
         self,
@@ -347,8 +349,8 @@ class LloydStepper(W.VBox):
         self.stuck, self._assign_next, self._quiet = False, True, False
         self.canvas = PointCanvas(
             view=[0, 10, 0, 8],
-            width=490,
-            height=400,
+            width=480,
+            height=390,
             radius=6.0,
             on_place=self.place,
             on_drag=self.drag,
@@ -491,17 +493,34 @@ class LloydStepper(W.VBox):
         if self.finals:
             best, last = min(self.finals), self.finals[-1]
             starts = f"<br>Starts so far: {len(self.finals)}; lowest final loss <b>{best:.2f}</b>, last {last:.2f}."
-        self.says.value = f'<div style="font-size:17px;line-height:1.5" aria-live="polite">{text}{loss}{starts}</div>'
+        self.says.value = f'<div style="font-size:17px;line-height:1.5">{text}{loss}{starts}</div>'
+        self.canvas.status = re.sub("<[^>]*>", " ", text + loss + starts)
         self.curve.draw(self._curve())
 
     def _curve(self) -> Figure:
         with plots.style():
-            fig, (top, bottom) = plots.figure(2, 1, width=3.8, height=4.0)
+            fig, (top, bottom) = plots.figure(2, 1, width=3.5, height=3.9)
             steps = np.arange(1, len(self.losses) + 1)
             if len(steps):
                 top.plot(steps, self.losses, color=plots.GRAY, zorder=1)
-                top.plot(steps[::2], self.losses[::2], "o", color=plots.color(0), markersize=8, label="points assigned")
-                top.plot(steps[1::2], self.losses[1::2], "s", color=plots.color(1), markersize=8, label="centers moved")
+                top.plot(
+                    steps[::2],
+                    self.losses[::2],
+                    "o",
+                    color=plots.color(0),
+                    markersize=8,
+                    clip_on=False,
+                    label="points assigned",
+                )
+                top.plot(
+                    steps[1::2],
+                    self.losses[1::2],
+                    "s",
+                    color=plots.color(1),
+                    markersize=8,
+                    clip_on=False,
+                    label="centers moved",
+                )
                 top.legend()
             top.set(
                 xlabel="half step",
@@ -510,7 +529,7 @@ class LloydStepper(W.VBox):
                 ylim=(0, 1.1 * max(self.losses, default=0.0) or 1.0),
             )
             starts = np.arange(1, len(self.finals) + 1)
-            bottom.plot(starts, self.finals, "D", color=plots.color(2), markersize=9)
+            bottom.plot(starts, self.finals, "D", color=plots.color(2), markersize=9, clip_on=False)
             bottom.set(
                 xlabel="start",
                 ylabel="final loss",

@@ -17,6 +17,6 @@ def configurations() -> dict[str, Configuration]:
     return {
         "plain": Configuration("mnist", "all", Autoencoder(epochs=30), DEC(init="balanced", epochs=15)),
         "augmented": Configuration(
-            "mnist", "all", Autoencoder(epochs=40, augment=True), DEC(init="stable", epochs=15, augment=True)
+            "mnist", "all", Autoencoder(epochs=40, augment=True), DEC(init="stable", epochs=10, augment=True)
         ),
     }

@@ -9,6 +9,7 @@ from dclib.augmentation import RandomShiftRotate
 from dclib.autoencoder import Autoencoder, reconstruction_loss
 from dclib.data import load
 from dclib.metrics import psnr
+from dclib.training import Progress, Scores
 
 SMALL = {"latent_dim": 3, "hidden": (16,), "epochs": 3, "batch_size": 64, "random_state": 0}
 
@@ -111,6 +112,11 @@ def test_a_network_given_is_copied(images):
         ({"epochs": 1.5}, False, "epochs=1.5 must be an integer"),
         ({"batch_size": 0}, False, "batch_size=0"),
         ({"learning_rate": 0}, False, "learning_rate=0"),
+        ({"hidden": 64}, False, "hidden=64 must be a tuple"),
+        ({"hidden": (0,)}, False, r"hidden=\(0,\) must be"),
+        ({"callbacks": Progress()}, False, "must be a list of callbacks"),
+        ({"callbacks": [Progress]}, False, "must be a list of callbacks"),
+        ({"callbacks": [Scores(np.zeros((2, 1)), [0, 1])]}, False, "use Evaluate"),
         ({"network": "transformer"}, False, "network='transformer' is not known"),
         ({"activation": "swoosh"}, False, "activation='swoosh' is not known"),
         ({"augment": "yes"}, False, "augment='yes' must be"),
@@ -132,12 +138,19 @@ def test_bad_parameters_are_named(images, parameters, flat, message):
         (np.full((20, 4), np.inf), "infinity"),
         (np.zeros((0, 4)), "0 sample"),
         (np.zeros((20, 8, 8)), "X has 3 axes"),
+        (np.zeros((20, 8, 8, 1)), r"channels last.*X.transpose\(0, 3, 1, 2\)"),
+        (load("digits"), "pass its samples, data.x"),
         (np.array([["a", "b"]] * 5), "could not convert|dtype|numeric"),
     ],
 )
 def test_bad_data_is_named(x, message):
     with pytest.raises(ValueError, match=message):
         Autoencoder(**SMALL).fit(x)
+
+
+def test_unscaled_data_are_warned_of(images):
+    with pytest.warns(UserWarning, match="standard deviation of .* scale images"):
+        Autoencoder(**SMALL).fit(images * 255)
 
 
 def test_codes_of_the_wrong_width_are_refused(images):

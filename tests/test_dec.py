@@ -14,6 +14,7 @@ from dclib.deep_clusterer import Monitor, agreement, balanced_kmeans, start_cent
 from dclib.kmeans import assign
 from dclib.metrics import clustering_accuracy
 from dclib.networks import DenseAutoencoder
+from dclib.training import Progress
 
 
 @pytest.fixture(scope="module")
@@ -165,8 +166,9 @@ def test_reconstruction_keeps_the_code_decodable(digits, autoencoder):
 
 def test_training_stops_when_labels_stop_changing(digits, autoencoder):
     options = {"autoencoder": autoencoder, "epochs": 30, "random_state": 0}
-    early = DEC(tol=0.5, **options).fit(digits.x)
+    early = DEC(tol=0.5, update_interval=8, **options).fit(digits.x)  # 8 steps are an epoch
     assert len(early.history_) == 1 and early.history_["changed"][0] <= 0.5
+    assert len(DEC(tol=0.5, update_interval=20, **options).fit(digits.x).history_) == 3  # after 24 steps
     assert len(DEC(tol=0.0, **options).fit(digits.x).history_) == 30
 
 
@@ -295,6 +297,22 @@ def test_the_step_never_reads_a_value_back():
 
 
 # --- bad input --------------------------------------------------------------------------------------------------------
+
+
+def test_so_few_steps_that_nothing_moves_are_reported(autoencoder, digits):
+    with pytest.warns(ConvergenceWarning, match="takes 8 steps in all"):
+        DEC(autoencoder=autoencoder, epochs=1, n_init=1, random_state=0).fit(digits.x)
+
+
+def test_the_default_autoencoder_is_augmented_where_dec_is():
+    model = DEC(augment=True, callbacks=[Progress()])
+    model.image_shape_, model.n_features_in_ = (1, 8, 8), 64
+    seen = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Autoencoder, "fit", lambda self, x: seen.update(self.get_params()) or self)
+        model._start_autoencoder(np.zeros((5, 1, 8, 8)), 3)
+    assert seen["augment"] is True and seen["random_state"] == 3
+    assert [type(callback) for callback in seen["callbacks"]] == [Progress]
 
 
 @pytest.mark.parametrize(

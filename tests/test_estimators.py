@@ -2,11 +2,14 @@
 
 import inspect
 import pickle
+import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from dclib import autoencoder, base, dec, kmeans
@@ -113,6 +116,16 @@ class TestContract:
         assert np.array_equal(z, fitted.transform(images.reshape(len(images), -1)))
         with pytest.raises(ValueError, match="images of shape"):
             fitted.transform(images.reshape(-1, 1, 4, 16))
+
+    def test_data_frames_pass_without_a_warning(self, estimator, images):
+        frame = pd.DataFrame(images.reshape(len(images), -1)).add_prefix("pixel")
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            fitted = clone(estimator).set_params(random_state=0).fit(frame)
+            assert fitted.transform(frame).shape[0] == len(frame)
+            if hasattr(fitted, "predict"):
+                assert np.array_equal(fitted.predict(frame), fitted.labels_)
 
     def test_a_seed_from_a_random_state_object(self, estimator, images):
         a = clone(estimator).set_params(random_state=np.random.RandomState(5)).fit(images)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
 
 from dclib import training
 from dclib.autoencoder import Autoencoder
@@ -145,6 +147,8 @@ def test_a_checkpoint_of_another_training_is_refused_and_kept(images, tmp_path):
     before = path.read_bytes()
     with pytest.raises(ValueError, match="belongs to another training .*learning_rate"):
         Autoencoder(**SMALL, learning_rate=5e-4, callbacks=[Checkpoint(path)]).fit(images)
+    with pytest.raises(ValueError, match="belongs to a training of Autoencoder"):
+        DEC(3, autoencoder=Autoencoder(**SMALL), callbacks=[Checkpoint(path)]).fit(images)
     with pytest.raises(ValueError, match="belongs to another training .*data"):
         Autoencoder(**SMALL, callbacks=[Checkpoint(path)]).fit(images[:200])
     assert path.read_bytes() == before
@@ -194,6 +198,25 @@ def test_progress_shows_the_loss(images, capsys):
     Autoencoder(**SMALL, callbacks=[Progress()]).fit(images)
     shown = capsys.readouterr().err
     assert "6/6" in shown and "loss=" in shown
+
+
+def test_a_fitted_estimator_with_a_progress_bar_can_be_cloned_and_pickled(images):
+    model = Autoencoder(**SMALL, callbacks=[Progress()]).fit(images)
+    assert clone(model).epochs == 6
+    assert np.array_equal(pickle.loads(pickle.dumps(model)).transform(images), model.transform(images))
+
+
+def test_the_bar_shows_scores_in_whatever_order_the_callbacks_are(images, capsys):
+    callbacks = [Progress(), Evaluate(lambda e: {"mine": 1.5})]
+    Autoencoder(**SMALL, callbacks=callbacks).fit(images)
+    assert "mine=1.5" in capsys.readouterr().err
+    assert [type(c) for c in callbacks] == [Progress, Evaluate]  # the user's list stays as it is
+
+
+@pytest.mark.parametrize("y", [[0, 1], np.zeros((3, 1)), np.zeros((3, 4, 4))])
+def test_scores_need_one_label_a_sample(y):
+    with pytest.raises(ValueError, match="one label a sample"):
+        Scores(np.zeros((3, 4)), y)
 
 
 def test_early_stopping_waits_for_patience(images):
