@@ -1,6 +1,6 @@
 # make        lists the targets
 # Variables:  PYTHON=python3.12         the Python that makes .venv (3.10 or newer)
-#             PIP_ARGS="…"              for pip, e.g. --extra-index-url https://download.pytorch.org/whl/cpu
+#             PIP_ARGS="…"              for pip, e.g. for the CPU build of PyTorch, see README.md
 #             LAB_ARGS="…"              for JupyterLab, e.g. --no-browser --port=8899
 #             PYTEST_ARGS="…"           for pytest, e.g. -x
 #             NOTEBOOKS="…"             the lessons that `make outputs` runs
