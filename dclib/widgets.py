@@ -494,7 +494,7 @@ class LloydStepper(W.VBox):
             best, last = min(self.finals), self.finals[-1]
             starts = f"<br>Starts so far: {len(self.finals)}; lowest final loss <b>{best:.2f}</b>, last {last:.2f}."
         self.says.value = f'<div style="font-size:17px;line-height:1.5">{text}{loss}{starts}</div>'
-        self.canvas.status = re.sub("<[^>]*>", " ", text + loss + starts)
+        self.canvas.status = re.sub("<[^>]*>", "", f"{text}{loss}{starts.replace('<br>', ' ')}")
         self.curve.draw(self._curve())
 
     def _curve(self) -> Figure:

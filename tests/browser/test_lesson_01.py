@@ -6,7 +6,7 @@ import pytest
 
 
 def says(widget):
-    return widget.locator("[aria-live=polite]").first.inner_text()
+    return widget.locator("[aria-live=polite]").first.text_content()
 
 
 def wait_for(page, canvas, text):
@@ -20,7 +20,7 @@ def wait_for_text(page, widget, text):
     page.wait_for_function("([w, text]) => w.innerText.includes(text)", arg=arguments, polling=100)
 
 
-def at(canvas, x, y, height=400, width=490):
+def at(canvas, x, y, height=390, width=480):
     """Where the point (x, y) of the box [0, 10] × [0, 8] is on the page; margins as in point_canvas.js."""
     box = canvas.bounding_box()
     px, py = 46 + x / 10 * (width - 54), 8 + (8 - y) / 8 * (height - 42)
@@ -48,12 +48,16 @@ def test_figures_and_stepper(lesson):
 
     # Half steps: the picture of the points and the curve change, and the text says the loss.
     lesson.changes(canvas, button["Assign points"].click)
+    wait_for_text(page, widget, "Now move the centers")
     assert re.search(r"Loss: \d+\.\d\d", says(widget))
     lesson.changes(curve, button["Move centers"].click)
     lesson.screenshot("01_stepping")
     run.click()
     wait_for_text(page, widget, "no point changed its cluster")
-    assert "Starts so far: 1" in says(widget) and run.is_disabled()
+    wait_for_text(page, widget, "Starts so far: 1")
+    assert run.is_disabled()
+    side_by_side = curve.bounding_box()["x"] > canvas.bounding_box()["x"] + 100
+    assert side_by_side, "the loss curve does not fit beside the points"
     button["New start"].click()
     wait_for_text(page, widget, "first centers")
     run.click()
@@ -64,7 +68,7 @@ def test_figures_and_stepper(lesson):
     canvas.scroll_into_view_if_needed()
     page.mouse.click(*at(canvas, 4.9, 4.1))
     wait_for(page, canvas, "61 points")
-    assert "Point 61 placed" in says(widget)
+    wait_for_text(page, widget, "Point 61 placed")
     canvas.focus()
     for key in ("ArrowUp", "Shift+ArrowLeft", "Enter"):
         page.keyboard.press(key)
