@@ -786,7 +786,7 @@ class TargetSharpener(W.VBox):
         self.frequency = W.FloatSlider(1.0, min=0.0, max=2.0, step=0.25, description="divide by frequency", **wide)
         self.alpha = W.FloatSlider(1.0, min=0.5, max=10.0, step=0.5, description="degrees of freedom α", **wide)
         self.says = W.HTML()
-        self.image = Picture(alt="Points with the pull of the target on each; bars of q and p for some of them")
+        self.image = Picture()
         super().__init__([self.power, self.frequency, self.alpha, self.says, self.image])
         for slider in (self.power, self.frequency, self.alpha):
             slider.observe(self._update, "value")
@@ -799,7 +799,9 @@ class TargetSharpener(W.VBox):
         self.p = sharpened(self.q, self.power.value, self.frequency.value)
         self.arrows = pull(self.points, self.centers, self.p, self.q, alpha)
         self.says.value = self._in_words()
-        self.image.draw(self._draw())
+        rows = zip(self.named, "ABCDEFGHIJKLMNOPQRSTUVWXYZ", strict=False)
+        bars = [f"{name}: q {self.q[i].round(2).tolist()}, p {self.p[i].round(2).tolist()}" for i, name in rows]
+        self.image.draw(self._draw(), alt=f"The pull on each point, and q and p by cluster. {'; '.join(bars)}.")
 
     def _in_words(self) -> str:
         sure = [f"{d.max(axis=1).mean():.2f}" for d in (self.q, self.p)]

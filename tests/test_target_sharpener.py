@@ -40,12 +40,14 @@ def test_pull_is_the_negative_gradient(random_case, alpha):
 def test_each_slider_changes_p_the_picture_and_the_words():
     widget = TargetSharpener()
     for slider, value in ((widget.power, 4.0), (widget.frequency, 0.0), (widget.alpha, 5.0)):
-        p, picture, words = widget.p, widget.image.value, widget.says.value
+        p, picture, words, alt = widget.p, widget.image.value, widget.says.value, widget.image.alt
         slider.value = value
         assert np.abs(widget.p - p).max() > 0.01
         assert widget.image.value != picture
         assert widget.image.value.startswith(b"\x89PNG")
         assert widget.says.value != words
+        assert widget.image.alt != alt
+        assert f"A: q {widget.q[0].round(2).tolist()}" in widget.image.alt
 
 
 def test_words_name_the_setting_of_dec():
