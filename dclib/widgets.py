@@ -501,40 +501,25 @@ class LloydStepper(W.VBox):
         with plots.style():
             fig, (top, bottom) = plots.figure(2, 1, width=3.5, height=3.9)
             steps = np.arange(1, len(self.losses) + 1)
+            high, end = max(self.losses, default=0) or 1.0, max(self.finals, default=0) or 1.0
             if len(steps):
                 top.plot(steps, self.losses, color=plots.GRAY, zorder=1)
-                top.plot(
-                    steps[::2],
-                    self.losses[::2],
-                    "o",
-                    color=plots.color(0),
-                    markersize=8,
-                    clip_on=False,
-                    label="points assigned",
-                )
-                top.plot(
-                    steps[1::2],
-                    self.losses[1::2],
-                    "s",
-                    color=plots.color(1),
-                    markersize=8,
-                    clip_on=False,
-                    label="centers moved",
-                )
-                top.legend()
+                for k, name in enumerate(("points assigned", "centers moved")):
+                    top.plot(steps[k::2], self.losses[k::2], "os"[k], color=plots.color(k), markersize=8, label=name)
+                top.legend(fontsize=12, handletextpad=0.1)
             top.set(
                 xlabel="half step",
                 ylabel="loss",
                 xlim=(0.5, max(6.5, len(steps) + 0.5)),
-                ylim=(0, 1.1 * max(self.losses, default=0.0) or 1.0),
+                ylim=(-0.05 * high, 1.1 * high),
             )
             starts = np.arange(1, len(self.finals) + 1)
-            bottom.plot(starts, self.finals, "D", color=plots.color(2), markersize=9, clip_on=False)
+            bottom.plot(starts, self.finals, "D", color=plots.color(2), markersize=9)
             bottom.set(
                 xlabel="start",
                 ylabel="final loss",
                 xlim=(0.5, max(6.5, len(starts) + 0.5)),
-                ylim=(0, 1.1 * max(self.finals, default=0.0) or 1.0),
+                ylim=(-0.05 * end, 1.1 * end),
             )
             for ax in (top, bottom):
                 ax.xaxis.set_major_locator(plots.MaxNLocator(integer=True, nbins=8))

@@ -305,6 +305,7 @@ def test_placing_a_point_starts_anew():
     assert box.stuck and len(box.labels) == 5
 
 
+@pytest.mark.filterwarnings("error")
 def test_clear_then_place_until_there_are_enough():
     box = stepper(k=3)
     box.clear_button.click()
@@ -337,6 +338,7 @@ def test_an_empty_cluster_stays_where_it_is():
     assert box.stuck
 
 
+@pytest.mark.filterwarnings("error")  # a warning of matplotlib's would stand in the notebook
 def test_the_curve_is_drawn_after_each_step():
     box = LloydStepper()
     seen = {box.curve.value}
