@@ -26,8 +26,15 @@ class RandomShiftRotate:
 
     def __call__(self, images: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """images (n, c, h, w) -> images of the same shape, each shifted and rotated."""
-        n, _, h, w = images.shape
-        draws = 2 * torch.rand(3, n, generator=generator, device=images.device) - 1  # (3, n) in [-1, 1)
+        return self.move(images, self.draw(len(images), generator, images.device))
+
+    def draw(self, n: int, generator: torch.Generator | None, device: torch.device) -> Tensor:
+        """Random numbers for n images (3, n), uniform in [-1, 1): what `move` takes."""
+        return 2 * torch.rand(3, n, generator=generator, device=device) - 1
+
+    def move(self, images: Tensor, draws: Tensor) -> Tensor:
+        """Turn image i by draws[0, i] · max_rotation, shift it by draws[1:, i] · max_shift along x and y."""
+        _, _, h, w = images.shape
         angle = draws[0] * (self.max_rotation * torch.pi / 180)
         cos, sin = angle.cos(), angle.sin()
         # grid_sample's coordinates run from -1 to 1 over each axis: a pixel is 2/w wide and 2/h high. The matrix takes

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from dclib.augmentation import RandomShiftRotate
 from dclib.base import SavedEstimator, check_choice, check_number, check_x, draw_seed
 from dclib.networks import ConvAutoencoder, DenseAutoencoder
-from dclib.training import Rows, adam, make_fabric, map_rows, resolve_device, seeded, train
+from dclib.training import Batch, Rows, adam, descend, make_fabric, map_rows, resolve_device, seeded, train
 
 _NETWORKS = {"dense": DenseAutoencoder, "conv": ConvAutoencoder}
 
@@ -108,16 +108,17 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SavedEstima
         check_number("latent_dim", self.latent_dim, 1, integer=True)
         check_number("noise", self.noise, 0)
         augment = augmenter(self.augment, self.image_shape_)
-        if (spread := rows.std(axis=0).max()) > 10:
+        # A sample is enough for a warning, and leaves data on disk where they are.
+        if (spread := rows[:: -(-len(rows) // 10_000)].std(axis=0).max()) > 10:
             warnings.warn(
                 f"X has a feature with a standard deviation of {spread:.3g}, too much for a network to learn well: "
                 "scale images to [0, 1], other features to unit variance (sklearn.preprocessing.StandardScaler).",
                 stacklevel=2,
             )
-        seed = draw_seed(self.random_state)
+        fabric = make_fabric(self.device, self.precision)
+        seed = fabric.broadcast(draw_seed(self.random_state))
         with seeded(seed):
             self.network_ = self._build_network()
-        fabric = make_fabric(self.device, self.precision)
         data = Rows(rows, self._input_shape, fabric.device)
         optimizer = adam([self.network_.to(fabric.device)], self.learning_rate)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -125,24 +126,16 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SavedEstima
         )
         network, optimizer = fabric.setup(self.network_, optimizer)
 
-        def step(indices: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
-            target = data[indices]
-            if augment:
-                target = augment(target, generator)
-            noise = (
-                self.noise * torch.randn(target.shape, generator=generator, device=target.device) if self.noise else 0.0
-            )
-            _, reconstruction = network(target + noise)
-            loss = reconstruction_loss(reconstruction, target)
-            optimizer.zero_grad()
-            fabric.backward(loss)
-            optimizer.step()
+        def step(batch: Batch) -> dict[str, Tensor]:
+            noisy = batch.x + self.noise * batch.randn(*batch.x.shape[1:]) if self.noise else batch.x
+            loss = reconstruction_loss(network(noisy)[1], batch.x)
+            descend(fabric, optimizer, loss, batch)
             schedule.step()
             return {"loss": loss}
 
         self.network_.train()
         state = {"network": network, "optimizer": optimizer, "schedule": schedule}
-        train(self, step, data, fabric=fabric, state=state, seed=seed)
+        train(self, step, data, fabric=fabric, state=state, seed=seed, augment=augment)
         self.network_.eval().cpu()
         return self
 

@@ -10,8 +10,8 @@ from dclib.autoencoder import augmenter, reconstruction_loss
 from dclib.base import check_number
 from dclib.deep_clusterer import DeepClusterer, Monitor
 from dclib.kmeans import squared_distances
-from dclib.networks import Encoder
-from dclib.training import adam, map_rows, train
+from dclib.networks import ClusteringModel
+from dclib.training import Batch, adam, descend, map_rows, train
 
 
 def soft_assignment(z: Tensor, centers: Tensor, alpha: float = 1.0) -> Tensor:
@@ -63,9 +63,8 @@ class DEC(DeepClusterer):
 
     def _train(self, data, network, centers, fabric, seed) -> None:
         augment = augmenter(self.augment, self.image_shape_)
-        optimizer = adam([network, centers], self.learning_rate)
-        # Without reconstruction only the encoder is in the step; Fabric computes a module's forward in `precision`.
-        model, optimizer = fabric.setup(network if self.reconstruction_weight else Encoder(network), optimizer)
+        joint = ClusteringModel(network, centers, decode=self.reconstruction_weight > 0)
+        model, optimizer = fabric.setup(joint, adam([joint], self.learning_rate))
         monitor = Monitor(self.n_clusters)
         p, age = torch.empty(0), 0  # the target (n, k) and the steps since it was computed
         # For `tol`: the labels at the last check and the steps since; a small data set has few steps in an epoch.
@@ -74,7 +73,7 @@ class DEC(DeepClusterer):
         def update_target() -> tuple[Tensor, Tensor]:
             nonlocal p, age
             with fabric.autocast():
-                z = map_rows(network.encode, data)
+                z = map_rows(network.encode, data, fabric)
             q = soft_assignment(z, centers.detach(), self.alpha)
             p, age = target_distribution(q), 0
             return z, q.argmax(1)
@@ -89,23 +88,21 @@ class DEC(DeepClusterer):
                 steps.zero_()
             return report
 
-        def step(rows: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+        def step(batch: Batch) -> dict[str, Tensor]:
             nonlocal age
             if age == self.update_interval:
                 update_target()
             age += 1
             steps.add_(1)
-            x = augment(data[rows], generator) if augment else data[rows]
-            z, reconstruction = model(x) if self.reconstruction_weight else (model(x), x)
-            clustering = kl_divergence(p[rows], soft_assignment(z, centers, self.alpha))
-            loss = clustering + self.reconstruction_weight * reconstruction_loss(reconstruction, x)
-            optimizer.zero_grad()
-            fabric.backward(loss)
-            optimizer.step()
+            z, reconstruction, means = model(batch.x)
+            loss = clustering = kl_divergence(p[batch.rows], soft_assignment(z, means, self.alpha))
+            if self.reconstruction_weight:
+                loss = clustering + self.reconstruction_weight * reconstruction_loss(reconstruction, batch.x)
+            descend(fabric, optimizer, loss, batch)
             return {"loss": loss, "kl": clustering}
 
         state = {"network": network, "centers": centers, "optimizer": optimizer, "checked": checked, "steps": steps}
-        train(self, step, data, fabric=fabric, state=state, seed=seed, refresh=refresh)
+        train(self, step, data, fabric=fabric, state=state, seed=seed, refresh=refresh, augment=augment)
 
     def predict_proba(self, X) -> np.ndarray:
         """Soft assignments q (n, k)."""

@@ -137,18 +137,19 @@ class DeepClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
                 ConvergenceWarning,
                 stacklevel=2,
             )
-        seed = draw_seed(self.random_state)
         fabric = make_fabric(self.device, self.precision)
+        seed = fabric.broadcast(draw_seed(self.random_state))
         self.autoencoder_ = self._start_autoencoder(rows.reshape(len(rows), *self._input_shape), seed)
         network: Any = self.autoencoder_.network_.to(fabric.device)
         data = Rows(rows, self._input_shape, fabric.device)
-        z = map_rows(network.encode, data)
+        z = map_rows(network.encode, data, fabric)
         moved = None
         if self.init == "stable":
             draws = epoch_generator(seed, 0, fabric.device)
             moved = map_rows(lambda x: network.encode(augment(x, draws)), data)
         generator = torch.Generator().manual_seed(seed)
         start = start_centers(z, self.n_clusters, self.init, self.n_init, generator, moved)
+        start = fabric.broadcast(start.cpu()).to(fabric.device)  # processes on unlike machines might differ in a digit
         centers = torch.nn.Parameter(start.contiguous())
         self._publish(centers)
         self.start_labels_ = assign(z, centers.detach())[0].cpu().numpy()

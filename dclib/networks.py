@@ -60,17 +60,22 @@ class _Autoencoder(nn.Module):
         return z, self.decode(z)
 
 
-class Encoder(nn.Module):
-    """The encoder of an autoencoder as a module of its own: forward is `encode`."""
+class ClusteringModel(nn.Module):
+    """An autoencoder, or its encoder alone (`decode=False`), and cluster centers (k, latent_dim) as one module.
 
-    def __init__(self, autoencoder: nn.Module):
+    What a joint method trains: through its `forward`, precision and several processes reach all parameters.
+    """
+
+    def __init__(self, network: nn.Module, centers: nn.Parameter, decode: bool):
         super().__init__()
-        self.autoencoder = autoencoder
+        self.network, self.centers, self.decode = network, centers, decode
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(n, *input_shape) -> (n, latent_dim)"""
-        encode: Any = self.autoencoder.encode
-        return encode(x)
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor | None, Tensor]:
+        """x (n, *input_shape) -> codes (n, latent_dim), reconstruction or None, centers (k, latent_dim)"""
+        network: Any = self.network
+        z = network.encode(x)
+        # The centers pass through: PyTorch averages only the gradients of what it sees in the result.
+        return z, network.decode(z) if self.decode else None, self.centers.clone()
 
 
 class DenseAutoencoder(_Autoencoder):

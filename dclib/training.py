@@ -1,8 +1,8 @@
 """The one training loop, with device, precision and checkpoints from Lightning Fabric.
 
-A method hands `train` a function `step(rows, generator)` that does one optimizer step on these rows and returns its
-losses. The random numbers of an epoch depend on the seed and the epoch alone, so that a training taken up again at an
-epoch goes on as if it had never stopped.
+A method hands `train` a function `step(batch)` that does one optimizer step on this batch and returns its losses. The
+random numbers of an epoch depend on the seed and the epoch alone, so that a training taken up again at an epoch goes on
+as if it had never stopped, and several processes (started by torchrun) train the model that one would.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import logging
 import math
 import os
 import pickle
-from collections.abc import Callable, Iterable
+import warnings
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+
+from dclib.augmentation import RandomShiftRotate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,11 +40,12 @@ _BLOCK = 8192
 def resolve_device(device: str | torch.device = "auto") -> torch.device:
     """The device for "auto" (the first CUDA device, else Apple's mps, else the CPU) or for a name such as "cuda:1".
 
+    Among several processes on one machine, each takes the CUDA device with its own number.
     Raises ValueError for a device that this machine lacks.
     """
     if device == "auto":
         if torch.cuda.is_available():
-            return torch.device("cuda", 0)
+            return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)) if n_processes() > 1 else 0)
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         resolved = torch.device(device)
@@ -74,18 +78,38 @@ def resolve_precision(precision: str = "auto", device: torch.device | None = Non
     return "bf16-mixed" if fast else "32-true"
 
 
+def n_processes() -> int:
+    """How many processes train together: 1, or what torchrun says."""
+    return int(os.environ.get("WORLD_SIZE", 1)) if "TORCHELASTIC_RUN_ID" in os.environ else 1
+
+
 def make_fabric(device: str | torch.device = "auto", precision: str = "auto") -> Fabric:
-    """A Fabric on one device. Modules that it sets up compute in `precision` and return float32."""
+    """A Fabric on one device of each process. Modules that it sets up compute in `precision` and return float32.
+
+    In a script started by torchrun, all its processes train together (PyTorch's DistributedDataParallel): each calls
+    `fit` with the same X, takes its share of every batch, and ends with the same model.
+    """
     from lightning_fabric import Fabric
+    from lightning_fabric.strategies import DDPStrategy
 
     # Fabric logs the precision of every training at level INFO, which would fill a notebook; the doctor shows it once.
     logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.WARNING)
     resolved = resolve_device(device)
-    return Fabric(
+    devices: Any = 1 if resolved.type != "cuda" else [resolved.index or 0]
+    strategy: Any = "auto"
+    if n_processes() > 1:
+        devices = int(os.environ["LOCAL_WORLD_SIZE"])
+        # Not every step uses every parameter: without a reconstruction loss the decoder rests.
+        strategy = DDPStrategy(process_group_backend="cpu:gloo,cuda:nccl", find_unused_parameters=True)
+    fabric = Fabric(
         accelerator=resolved.type,
-        devices=1 if resolved.type != "cuda" else [resolved.index or 0],
+        devices=devices,
+        num_nodes=n_processes() // devices if n_processes() > 1 else 1,
+        strategy=strategy,
         precision=resolve_precision(precision, resolved),  # type: ignore[arg-type]
     )
+    fabric.launch()
+    return fabric
 
 
 class seeded:
@@ -114,12 +138,15 @@ def epoch_generator(seed: int, epoch: int, device: torch.device) -> torch.Genera
 class Rows:
     """The whole data set as one tensor; `rows[indices]` is a batch on the device, one `index_select`.
 
-    It lives on the device if it takes at most half of the free memory there, else in main memory.
+    It lives on the device if it takes at most half of the free memory there, else in main memory; a numpy.memmap of
+    float32 stays on disk and is read batch by batch.
     """
 
     def __init__(self, x: np.ndarray, shape: tuple[int, ...], device: torch.device):
         self.device = device
-        self.tensor = torch.from_numpy(np.ascontiguousarray(x, dtype=np.float32)).view(-1, *shape)
+        with warnings.catch_warnings():  # a memmap may be read-only, and nothing is ever written to it
+            warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+            self.tensor = torch.from_numpy(np.ascontiguousarray(x, dtype=np.float32)).view(-1, *shape)
         if device.type != "cuda" or 2 * self.tensor.nbytes < torch.cuda.mem_get_info(device)[0]:
             self.tensor = self.tensor.to(device)
 
@@ -129,15 +156,24 @@ class Rows:
     def __getitem__(self, indices: Tensor) -> Tensor:
         return self.tensor.index_select(0, indices.to(self.tensor.device)).to(self.device, non_blocking=True)
 
-    def blocks(self) -> Iterable[Tensor]:
-        for block in self.tensor.split(_BLOCK):
+    def blocks(self, share: slice = slice(None)) -> Iterator[Tensor]:
+        for block in self.tensor[share].split(_BLOCK):
             yield block.to(self.device, non_blocking=True)
 
 
 @torch.no_grad()
-def map_rows(function: Callable[[Tensor], Tensor], rows: Rows) -> Tensor:
-    """`function` on all rows, block by block, without gradients -> float32 on the device."""
-    return torch.cat([function(block).float() for block in rows.blocks()])
+def map_rows(function: Callable[[Tensor], Tensor], rows: Rows, fabric: Fabric | None = None) -> Tensor:
+    """`function` on all rows, block by block, without gradients -> float32 on the device.
+
+    With the `fabric` of several processes, each computes its share, and all return all rows.
+    """
+    if fabric is None or fabric.world_size == 1:
+        return torch.cat([function(block).float() for block in rows.blocks()])
+    size = -(-len(rows) // fabric.world_size)  # all_gather needs equal shapes: the last shares overlap or repeat a row
+    starts = [min(rank * size, len(rows) - size) for rank in range(fabric.world_size)]
+    mine = slice(starts[fabric.global_rank], starts[fabric.global_rank] + size)
+    parts: Any = fabric.all_gather(torch.cat([function(block).float() for block in rows.blocks(mine)]))
+    return torch.cat([part[rank * size - start :] for rank, (start, part) in enumerate(zip(starts, parts))])
 
 
 # --- history and callbacks --------------------------------------------------------------------------------------------
@@ -202,7 +238,8 @@ class Progress(Callback):
     def on_fit_start(self, run: Run) -> None:
         from tqdm.auto import tqdm
 
-        self.bar = tqdm(total=run.epochs, initial=run.epoch, desc=type(run.estimator).__name__, unit="epoch")
+        name, silent = type(run.estimator).__name__, not run.fabric.is_global_zero
+        self.bar = tqdm(total=run.epochs, initial=run.epoch, desc=name, unit="epoch", disable=silent)
 
     def on_epoch_end(self, run: Run) -> None:
         self.bar.set_postfix({k: f"{v:.4g}" for k, v in run.row.items() if k != "epoch"}, refresh=False)
@@ -272,11 +309,12 @@ class Checkpoint(Callback):
 
     def on_fit_start(self, run: Run) -> None:
         self._fingerprint = self._identify(run)
-        if not self.path.exists():
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        if not run.fabric.broadcast(self.path.exists()):
             return
         try:
-            saved = run.fabric.load(self.path, {})
+            # Of several processes the first one reads and writes: the others may be on machines without this file.
+            saved: Any = run.fabric.broadcast(run.fabric.load(self.path, {}) if run.fabric.is_global_zero else None)
             about = [saved[key] for key in ("fingerprint", "epoch", "history", "seed", "stop")]
         except (EOFError, KeyError, TypeError, RuntimeError, pickle.UnpicklingError) as error:
             raise ValueError(f"{self.path} is no checkpoint of dclib: choose another path, or delete it.") from error
@@ -305,9 +343,10 @@ class Checkpoint(Callback):
         about = {"fingerprint": self._fingerprint, "epoch": run.epoch, "seed": run.seed, "stop": run.stop}
         partial = self.path.with_name(self.path.name + ".partial")
         run.fabric.save(partial, {**run.state, **about, "history": json.dumps(run.history.rows)})
-        with open(partial, "rb") as file:
-            os.fsync(file.fileno())
-        os.replace(partial, self.path)
+        if run.fabric.is_global_zero:
+            with open(partial, "rb") as file:
+                os.fsync(file.fileno())
+            os.replace(partial, self.path)
 
     @staticmethod
     def _identify(run: Run) -> str:
@@ -325,29 +364,61 @@ class Checkpoint(Callback):
 def _digest(tensors: Iterable[Tensor]) -> str:
     digest = hashlib.blake2b(digest_size=16)
     for tensor in tensors:
-        digest.update(tensor.detach().cpu().numpy().tobytes())
+        for block in tensor.detach().split(_BLOCK) if tensor.ndim else [tensor.detach()]:
+            digest.update(block.cpu().contiguous().numpy().data)
     return digest.hexdigest()
 
 
 # --- the loop ---------------------------------------------------------------------------------------------------------
 
 
+@dataclass
+class Batch:
+    """What a method's step gets: this process's share of a batch."""
+
+    rows: Tensor  # row numbers (b,)
+    x: Tensor  # samples (b, *input_shape) on the device, augmented if the method asked for it
+    size: int  # of the whole batch, over all processes
+    start: int  # where the share begins in it
+    weight: float  # of the share's mean, so that the average over the processes is the mean over the whole batch
+    generator: torch.Generator
+
+    def randn(self, *shape: int) -> Tensor:
+        """Standard normal numbers (b, *shape), the same for these rows whatever the number of processes."""
+        draws = torch.randn(self.size, *shape, generator=self.generator, device=self.generator.device)
+        return draws[self.start : self.start + len(self.rows)]
+
+    def rand(self, *shape: int) -> Tensor:
+        """Uniform numbers (b, *shape) in [0, 1), as in `randn`."""
+        draws = torch.rand(self.size, *shape, generator=self.generator, device=self.generator.device)
+        return draws[self.start : self.start + len(self.rows)]
+
+
+def descend(fabric: Fabric, optimizer, loss: Tensor, batch: Batch) -> None:
+    """One step of the optimizer down the gradient of `loss`, a mean over the batch's rows."""
+    optimizer.zero_grad()
+    fabric.backward(loss * batch.weight if batch.weight != 1 else loss)
+    optimizer.step()
+
+
 def train(
     estimator,
-    step: Callable[[Tensor, torch.Generator], dict[str, Tensor]],
+    step: Callable[[Batch], dict[str, Tensor]],
     data: Rows,
     *,
     fabric: Fabric,
     state: dict[str, Any],
     seed: int,
     refresh: Callable[[], dict[str, float]] | None = None,
+    augment: RandomShiftRotate | None = None,
 ) -> History:
     """Train for `estimator.epochs` in batches of `estimator.batch_size`; `estimator.history_` grows as it goes.
 
-    step(rows, generator): one optimizer step on the batch with these row numbers -> losses (means over the batch).
+    step(batch): one optimizer step -> losses (means over the batch's rows).
     state: what a checkpoint must hold (modules, optimizers, schedulers, tensors that change from epoch to epoch).
     refresh(): called before the first epoch and after every epoch, for what a method computes on all rows; returns
     columns for the history. A true "stop" among them ends the training.
+    augment: moves the images of every batch.
     The estimator's `callbacks` run in order, but Progress and then Checkpoint come last: they show and hold what the
     others added.
     Raises FloatingPointError when a loss is no longer finite, naming the epoch.
@@ -367,7 +438,8 @@ def train(
             refresh()
         while run.epoch < run.epochs and not run.stop:
             run.epoch += 1
-            losses = _train_epoch(step, data, estimator.batch_size, epoch_generator(run.seed, run.epoch, fabric.device))
+            generator = epoch_generator(run.seed, run.epoch, fabric.device)
+            losses = _train_epoch(step, _batches(data, estimator.batch_size, generator, fabric, augment), fabric)
             if not all(map(math.isfinite, losses.values())):
                 raise FloatingPointError(
                     f"{type(estimator).__name__}: the loss is not finite in epoch {run.epoch} ({losses}). "
@@ -384,14 +456,43 @@ def train(
     return run.history
 
 
-def _train_epoch(step, data: Rows, batch_size: int, generator: torch.Generator) -> dict[str, float]:
-    """One pass over the data in random order -> mean losses. Sums stay on the device: one transfer an epoch."""
+def _batches(
+    data: Rows, batch_size: int, generator: torch.Generator, fabric: Fabric, augment: RandomShiftRotate | None
+) -> Iterator[Batch]:
+    """All rows once, in random order, as this process's shares of the batches."""
     order = torch.randperm(len(data), generator=generator, device=generator.device)
+    n_shares, rank = fabric.world_size, fabric.global_rank
+    # Several batches at once: moving many images in one call costs much less than moving few in many.
+    for block in order.split(batch_size * max(1, _BLOCK // batch_size)):
+        draws = augment.draw(len(block), generator, block.device) if augment else None
+        shares = []
+        for batch in range(0, len(block), batch_size):
+            size = min(batch_size, len(block) - batch)
+            # A last batch smaller than the number of processes is taken whole by each of them.
+            start, end = (rank * size // n_shares, (rank + 1) * size // n_shares) if size >= n_shares else (0, size)
+            shares.append((size, start, torch.arange(batch + start, batch + end, device=block.device)))
+        mine = torch.cat([places for *_, places in shares]) if n_shares > 1 else slice(None)
+        rows = block[mine]
+        x = augment.move(data[rows], draws[:, mine]) if augment and draws is not None else None
+        at = 0
+        for size, start, places in shares:
+            part = slice(at, at + len(places))
+            at += len(places)
+            weight = n_shares * len(places) / size if size >= n_shares else 1.0
+            yield Batch(rows[part], data[rows[part]] if x is None else x[part], size, start, weight, generator)
+
+
+def _train_epoch(step, batches: Iterable[Batch], fabric: Fabric) -> dict[str, float]:
+    """One pass over the batches -> mean losses. Sums stay on the device: one transfer an epoch."""
     totals: dict[str, Tensor] = {}
-    for rows in order.split(batch_size):
-        for name, loss in step(rows, generator).items():
-            totals[name] = totals.get(name, 0.0) + loss.detach() * len(rows)
-    return {name: float(total) / len(data) for name, total in totals.items()}
+    n_rows = 0
+    for batch in batches:
+        for name, loss in step(batch).items():
+            totals[name] = totals.get(name, 0.0) + loss.detach() * (batch.weight * batch.size)
+        n_rows += batch.size
+    if fabric.world_size > 1:
+        totals = {name: fabric.all_reduce(total, reduce_op="mean") for name, total in totals.items()}  # type: ignore
+    return {name: float(total) / n_rows for name, total in totals.items()}
 
 
 def adam(modules: Iterable[nn.Module | nn.Parameter], learning_rate: float) -> torch.optim.Adam:
