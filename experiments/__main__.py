@@ -16,20 +16,30 @@ def names() -> list[str]:
     return sorted(name for name in modules if name not in ("__main__", "runner"))
 
 
+def _shown(result: dict) -> dict[str, float]:
+    """The numbers of a result that the summary shows, by name."""
+    test = {f"test {score}": value for score, value in result.get("test_scores", {}).items()}
+    scores = {score: value for score, value in (result["scores"] | test).items() if score.split()[-1] in SCORES}
+    return scores | result.get("measured", {})
+
+
 def summary(name: str) -> str:
     """Table of what is on file for one experiment: mean, median, lowest and highest score over the seeds."""
     module = importlib.import_module(f"experiments.{name}")
-    lines = [f"{name}", f"  {'configuration':<28} {'seeds':>5}  score      mean  median  lowest highest"]
+    table = {}
     for configuration in module.configurations():
         files = [result_path(name, configuration, seed) for seed in module.SEEDS]
-        found = [json.loads(path.read_text())["scores"] for path in files if path.exists()]
-        for score in SCORES if found else ():
+        table[configuration] = len(files), [_shown(json.loads(path.read_text())) for path in files if path.exists()]
+    width = max([9, *(len(score) for _, found in table.values() for result in found for score in result)])
+    lines = [name, f"  {'configuration':<28} {'seeds':>5}  {'score':<{width}}  mean  median  lowest highest"]
+    for configuration, (n_files, found) in table.items():
+        for score in found[0] if found else ():
             values = sorted(result[score] for result in found)
             middle = (values[(len(values) - 1) // 2] + values[len(values) // 2]) / 2
             numbers = f"{sum(values) / len(values):.3f}   {middle:.3f}   {values[0]:.3f}   {values[-1]:.3f}"
-            lines.append(f"  {configuration:<28} {len(found):>2}/{len(files):<2}  {score:<9} {numbers}")
+            lines.append(f"  {configuration:<28} {len(found):>2}/{n_files:<2}  {score:<{width}} {numbers}")
         if not found:
-            lines.append(f"  {configuration:<28}  0/{len(files):<2}  not run yet")
+            lines.append(f"  {configuration:<28}  0/{n_files:<2}  not run yet")
     return "\n".join(lines)
 
 

@@ -1,27 +1,33 @@
 """Runs one configuration with one seed and writes what it gave to `experiments/results/`.
 
 A run that is interrupted goes on from its last epoch when the same command is given again: its checkpoints lie in
-`experiments/checkpoints/`. A result that is on file is never overwritten: delete it to run it anew.
+`experiments/checkpoints/`. An autoencoder with the same parameters, data and seed is trained once for all experiments;
+its seconds count in each. A result that is on file is never overwritten: delete it to run it anew.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import json
 import os
 import platform
 import resource
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import sklearn
 import torch
+from filelock import FileLock
+from sklearn.base import BaseEstimator
 
 import dclib
-from dclib.data import load
+from dclib.data import Dataset, load
 from dclib.metrics import scores
 from dclib.training import Callback, Checkpoint, Progress, Run, Scores, resolve_device, resolve_precision
 
@@ -31,12 +37,29 @@ SCORES = ("acc", "nmi", "ari", "v_measure")
 
 @dataclass
 class Configuration:
-    """What to run: an autoencoder and a deep clusterer started from it, both unfitted and without callbacks."""
+    """What to run; the estimators unfitted and without callbacks.
+
+    autoencoder: what `clusterer` starts from, or None for a clusterer that has none (or trains its own).
+    clusterer: a deep clusterer or `LatentClustering`, which get the fitted autoencoder, or any other clusterer.
+    n: only so many rows, drawn at random with the run's seed. options: of `dclib.data.load`, such as `n_topics`.
+    prepare: function of the samples x -> what the estimators see, such as the features of a pretrained network.
+    test: score `predict` on the test split, too, in the result's "test_scores".
+    measure: function (fitted clusterer, data) -> further numbers for the result, in "measured".
+    """
 
     dataset: str
     split: str
     autoencoder: Any
     clusterer: Any
+    n: int | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+    prepare: Callable[[np.ndarray], np.ndarray] | None = None
+    test: bool = False
+    measure: Callable[[Any, Dataset], dict[str, float]] | None = None
+
+    def load(self, split: str, **options) -> Dataset:
+        data = load(self.dataset, split=split, **self.options, **options)
+        return dataclasses.replace(data, x=self.prepare(data.x)) if self.prepare else data
 
 
 class Stopwatch(Callback):
@@ -63,24 +86,23 @@ def run(experiment: str, name: str, configuration: Configuration, seed: int) -> 
     if path.exists():
         return json.loads(path.read_text())
     started = time.perf_counter()
-    data = load(configuration.dataset, split=configuration.split)
-    checkpoints = HERE / "checkpoints" / experiment
+    data = configuration.load(configuration.split, n=configuration.n, random_state=seed)
+    method = configuration.clusterer.set_params(random_state=seed)
     watches = [Stopwatch(), Stopwatch()]
-
-    def callbacks(watch: Stopwatch, stage: str, *others: Callback) -> list[Callback]:
-        return [watch, *others, Progress(), Checkpoint(checkpoints / f"{name}-seed{seed}-{stage}.ckpt")]
-
-    autoencoder = configuration.autoencoder.set_params(
-        random_state=seed, callbacks=callbacks(watches[0], "autoencoder")
-    ).fit(data.x)
-    method = configuration.clusterer.set_params(
-        autoencoder=autoencoder,
-        random_state=seed,
-        callbacks=callbacks(watches[1], "clusterer", Scores(data.x, data.y)),
-    ).fit(data.x)
+    autoencoder = configuration.autoencoder
+    if autoencoder is not None:
+        autoencoder.set_params(random_state=seed)
+        method.set_params(autoencoder=_fit_autoencoder(autoencoder, data.x, watches[0]))
+    if "callbacks" in method.get_params(deep=False):
+        checkpoint = Checkpoint(HERE / "checkpoints" / experiment / f"{name}-seed{seed}-clusterer.ckpt")
+        labelled = [] if data.y is None else [Scores(data.x, data.y)]
+        method.set_params(callbacks=[watches[1], *labelled, Progress(), checkpoint])
+    method.fit(data.x)
     seconds = time.perf_counter() - started + sum(watch.before for watch in watches)
-    frame = method.history_.to_frame()
-    device = resolve_device(method.device)
+    # LatentClustering computes where its autoencoder does; k-means and the mixture on the CPU, as precise as the data.
+    computing = method if hasattr(method, "device") else autoencoder
+    device = resolve_device(getattr(computing, "device", "cpu"))
+    mixed = hasattr(computing, "precision")
     result = {
         "experiment": experiment,
         "configuration": name,
@@ -89,20 +111,30 @@ def run(experiment: str, name: str, configuration: Configuration, seed: int) -> 
         "split": configuration.split,
         "n": len(data.x),
         "seed": seed,
-        "scores": {key: round(value, 5) for key, value in scores(data.y, method.labels_).items()},
-        "start": {key: round(value, 5) for key, value in scores(data.y, method.start_labels_).items()},
-        "parameters": {"autoencoder": _parameters(autoencoder), "clusterer": _parameters(method)},
-        "history": {column: np.round(frame[column], 5).tolist() for column in frame},
-        "autoencoder_loss": np.round(autoencoder.history_["loss"], 6).tolist(),
+        "scores": _scores(data.y, method.labels_),
+        "parameters": {"autoencoder": autoencoder and _parameters(autoencoder), "clusterer": _parameters(method)},
+        "history": {},
         "seconds": round(seconds, 1),
         "peak_memory_mb": _peak_memory_mb(),
         "device": str(device),
-        "precision": resolve_precision(method.precision, device),
+        "precision": resolve_precision(computing.precision, device) if mixed else str(data.x.dtype),
         "threads": torch.get_num_threads(),
         "versions": {"dclib": dclib.__version__, "torch": torch.__version__, "scikit-learn": sklearn.__version__},
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, {torch.backends.cpu.get_cpu_capability()}",
         "command": f"python -m experiments {experiment} --configurations {name} --seeds {seed}",
     }
+    if hasattr(method, "start_labels_"):
+        result["start"] = _scores(data.y, method.start_labels_)
+    if hasattr(method, "history_"):
+        frame = method.history_.to_frame()
+        result["history"] = {column: np.round(frame[column], 5).tolist() for column in frame}
+    if autoencoder is not None:
+        result["autoencoder_loss"] = np.round(autoencoder.history_["loss"], 6).tolist()
+    if configuration.test:
+        test = configuration.load("test")
+        result["test_scores"] = _scores(test.y, method.predict(test.x))
+    if configuration.measure:
+        result["measured"] = {key: round(float(value), 5) for key, value in configuration.measure(method, data).items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     partial.write_text(json.dumps(result, indent=1) + "\n")
@@ -110,13 +142,38 @@ def run(experiment: str, name: str, configuration: Configuration, seed: int) -> 
     return result
 
 
+def autoencoder_path(autoencoder, x: np.ndarray) -> Path:
+    """Where the checkpoint of this autoencoder lies, by its parameters, seed and data."""
+    digest = hashlib.blake2b(np.ascontiguousarray(x).data, digest_size=8)
+    seed = autoencoder.random_state
+    digest.update(json.dumps([x.shape, type(autoencoder).__name__, _parameters(autoencoder), seed]).encode())
+    return HERE / "checkpoints" / "autoencoders" / f"{digest.hexdigest()}.ckpt"
+
+
+def _fit_autoencoder(autoencoder, x: np.ndarray, watch: Stopwatch):
+    """Train the autoencoder, or load what another experiment trained, or wait for one that is at it right now."""
+    path = autoencoder_path(autoencoder, x)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_suffix(".lock")):
+        return autoencoder.set_params(callbacks=[watch, Progress(), Checkpoint(path)]).fit(x)
+
+
+def _scores(y, labels) -> dict[str, float]:
+    return {} if y is None else {key: round(value, 5) for key, value in scores(y, labels).items()}
+
+
 def _parameters(estimator) -> dict[str, Any]:
+    """The estimator's parameters as JSON takes them; estimators among them with their own."""
+
+    def plain(value):
+        if isinstance(value, (int, float, str, bool, type(None))):
+            return value
+        if isinstance(value, BaseEstimator):
+            return {"class": type(value).__name__, **_parameters(value)}
+        return repr(value)
+
     skipped = ("autoencoder", "callbacks", "random_state")
-    values = {key: value for key, value in estimator.get_params(deep=False).items() if key not in skipped}
-    return {
-        key: value if isinstance(value, (int, float, str, bool, type(None))) else repr(value)
-        for key, value in values.items()
-    }
+    return {key: plain(value) for key, value in estimator.get_params(deep=False).items() if key not in skipped}
 
 
 def _peak_memory_mb() -> int:

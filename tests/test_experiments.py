@@ -1,13 +1,19 @@
 """The experiments: what a result file holds, going on after an interruption; the README shows what is on file."""
 
+import dataclasses
 import json
 import re
+import sys
+import types
 from pathlib import Path
 
 import pytest
 
 from dclib.autoencoder import Autoencoder
+from dclib.data import load
 from dclib.dec import DEC
+from dclib.kmeans import KMeans
+from dclib.metrics import clustering_accuracy
 from experiments import __main__ as command
 from experiments import runner
 from experiments.runner import Configuration, run
@@ -15,7 +21,7 @@ from experiments.runner import Configuration, run
 ROOT = Path(__file__).parents[1]
 RESULTS = sorted((ROOT / "experiments" / "results").glob("*/*.json"))
 KEYS = {
-    "experiment", "configuration", "method", "dataset", "split", "n", "seed", "scores", "start", "parameters",
+    "experiment", "configuration", "method", "dataset", "split", "n", "seed", "scores", "parameters",
     "history", "seconds", "peak_memory_mb", "device", "precision", "threads", "versions", "machine", "command",
 }  # fmt: skip
 
@@ -59,6 +65,79 @@ def test_an_interrupted_experiment_goes_on_and_ends_the_same(here, monkeypatch):
     assert again["history"]["loss"] == whole["history"]["loss"]
 
 
+def test_experiments_share_an_autoencoder(here, monkeypatch):
+    """The second experiment trains none, and still counts the seconds; other data, seed or parameters: another one."""
+    first = run("trial", "first", small(), 0)
+    files = list((here / "checkpoints" / "autoencoders").glob("*.ckpt"))
+    assert len(files) == 1
+    written = files[0].stat().st_mtime_ns
+    seen = []
+    monkeypatch.setattr(runner.Stopwatch, "on_epoch_end", lambda self, run: seen.append(type(run.estimator).__name__))
+    monkeypatch.setattr(
+        runner.Stopwatch, "on_fit_start", lambda self, run: setattr(self, "before", 1000.0 * bool(run.history))
+    )
+    second = run("other", "second", small(), 0)
+    assert set(seen) == {"DEC"} and files[0].stat().st_mtime_ns == written
+    assert second["scores"] == first["scores"] and second["seconds"] >= 1000
+    for number, (autoencoder, n, seed) in enumerate(((3, 900, 0), (3, None, 1), (4, None, 0)), start=2):
+        configuration = small()
+        configuration.n = n
+        configuration.autoencoder.set_params(latent_dim=autoencoder)
+        run("trial", f"number {number}", configuration, seed)
+        assert len(list((here / "checkpoints" / "autoencoders").glob("*.ckpt"))) == number
+
+
+def test_a_clusterer_without_an_autoencoder_on_a_subset(here):
+    configuration = Configuration(
+        "digits",
+        "all",
+        None,
+        KMeans(10),
+        n=500,
+        prepare=lambda x: x.reshape(len(x), -1)[:, :40],
+        measure=lambda method, data: {"features": method.n_features_in_, "rows": len(data)},
+    )
+    result = run("trial", "pixels", configuration, 3)
+    assert result["n"] == 500 and result["measured"] == {"features": 40, "rows": 500}
+    assert result["history"] == {} and "start" not in result and "test_scores" not in result
+    assert result["parameters"]["autoencoder"] is None and result["parameters"]["clusterer"]["n_clusters"] == 10
+    part = load("digits", n=500, random_state=3)
+    labels = KMeans(10, random_state=3).fit_predict(part.x.reshape(500, -1)[:, :40])
+    assert result["scores"]["acc"] == pytest.approx(clustering_accuracy(part.y, labels), abs=1e-5)
+
+
+def test_the_test_split_is_predicted_not_fitted(here, monkeypatch):
+    """With a stand-in for a data set with an official split."""
+    x, y = load("digits").x, load("digits").y
+    parts = {"train": slice(0, 1000), "test": slice(1000, None)}
+
+    def split_digits(name, split, **options):
+        return dataclasses.replace(load(name), x=x[parts[split]], y=y[parts[split]])
+
+    monkeypatch.setattr(runner, "load", split_digits)
+    result = run("trial", "split", Configuration("digits", "train", None, KMeans(10), test=True), 0)
+    model = KMeans(10, random_state=0).fit(x[:1000])
+    assert result["test_scores"]["acc"] == pytest.approx(
+        clustering_accuracy(y[1000:], model.predict(x[1000:])), abs=1e-5
+    )
+
+
+def test_the_summary_shows_what_was_found(here, monkeypatch):
+    configurations = {
+        "clusters": Configuration("digits", "all", None, KMeans(10), measure=lambda method, data: {"loss": 1.25}),
+        "not done": Configuration("digits", "all", None, KMeans(5)),
+    }
+    module = types.ModuleType("experiments.trial")
+    module.SEEDS, module.configurations = range(3), lambda: configurations
+    monkeypatch.setitem(sys.modules, "experiments.trial", module)
+    values = sorted(run("trial", "clusters", configurations["clusters"], seed)["scores"]["acc"] for seed in (0, 2))
+    lines = [line.split() for line in command.summary("trial").splitlines()]
+    mean = f"{sum(values) / 2:.3f}"
+    assert ["clusters", "2/3", "acc", mean, mean, f"{values[0]:.3f}", f"{values[1]:.3f}"] in lines
+    assert ["clusters", "2/3", "loss", *["1.250"] * 4] in lines
+    assert ["not", "done", "0/3", "not", "run", "yet"] in lines
+
+
 def test_unknown_names_are_refused(monkeypatch, capsys):
     for arguments in (["nonsense"], ["mnist_dec", "--configurations", "nonsense"]):
         monkeypatch.setattr("sys.argv", ["experiments", *arguments])
@@ -72,8 +151,10 @@ def test_results_on_file(path):
     result = json.loads(path.read_text())
     assert set(result) >= KEYS
     assert path.parent.name == result["experiment"] and path.stem == f"{result['configuration']}-seed{result['seed']}"
-    assert all(0 <= value <= 1 for value in [*result["scores"].values(), *result["start"].values()])
-    assert result["scores"]["acc"] == pytest.approx(result["history"]["acc"][-1], abs=5e-3)
+    groups = [result.get(group, {}).values() for group in ("scores", "start", "test_scores")]
+    assert all(0 <= value <= 1 for values in groups for value in values)
+    if "acc" in result["history"]:
+        assert result["scores"]["acc"] == pytest.approx(result["history"]["acc"][-1], abs=5e-3)
     assert not re.search(r"/(root|home|tmp|work)/", path.read_text())
 
 
