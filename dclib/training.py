@@ -99,8 +99,9 @@ def make_fabric(device: str | torch.device = "auto", precision: str = "auto") ->
     strategy: Any = "auto"
     if n_processes() > 1:
         devices = int(os.environ["LOCAL_WORLD_SIZE"])
+        backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"  # k-means runs on the CPU
         # Not every step uses every parameter: without a reconstruction loss the decoder rests.
-        strategy = DDPStrategy(process_group_backend="cpu:gloo,cuda:nccl", find_unused_parameters=True)
+        strategy = DDPStrategy(process_group_backend=backend, find_unused_parameters=True)
     fabric = Fabric(
         accelerator=resolved.type,
         devices=devices,
