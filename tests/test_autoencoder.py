@@ -1,5 +1,9 @@
 """What the autoencoder learns, against PCA and by hand; the scale of its loss; bad input."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +15,7 @@ from dclib.data import load
 from dclib.metrics import psnr
 from dclib.training import Progress, Scores
 
+ROOT = Path(__file__).resolve().parents[1]
 SMALL = {"latent_dim": 3, "hidden": (16,), "epochs": 3, "batch_size": 64, "random_state": 0}
 
 
@@ -156,3 +161,33 @@ def test_unscaled_data_are_warned_of(images):
 def test_codes_of_the_wrong_width_are_refused(images):
     with pytest.raises(ValueError, match=r"give codes of shape \(n, 3\)"):
         Autoencoder(**SMALL).fit(images).inverse_transform(np.zeros((2, 4)))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the memory limit of a process is Linux's RLIMIT_DATA")
+def test_it_fits_a_memmap_larger_than_the_memory_it_may_take(tmp_path):
+    """The limit counts what the process allocates, not what it maps from the file, which is twice as large."""
+    n, d = 200_000, 256
+    x = np.memmap(tmp_path / "x", dtype=np.float32, mode="w+", shape=(n, d))
+    for start in range(0, n, 10_000):
+        x[start : start + 10_000] = np.random.default_rng(start).random((10_000, 1), dtype=np.float32)
+    x.flush()
+    script = r"""
+import re, resource, sys
+import numpy as np
+from dclib.autoencoder import Autoencoder
+
+x = np.memmap(sys.argv[1], dtype=np.float32, mode="r", shape=(200_000, 256))
+model = Autoencoder(2, hidden=(8,), epochs=1, batch_size=1024, random_state=0).fit(x[:5000])  # all that is imported
+used = 1024 * int(re.search(r"VmData:\s*(\d+)", open("/proc/self/status").read())[1])
+resource.setrlimit(resource.RLIMIT_DATA, (used + x.nbytes // 2,) * 2)
+z = model.fit(x).transform(x)
+assert z.shape == (200_000, 2)
+print(model.history_["loss"])
+try:
+    x + 1
+except MemoryError:
+    print("and a copy of x does not fit")
+"""
+    run = subprocess.run([sys.executable, "-c", script, tmp_path / "x"], text=True, capture_output=True, cwd=ROOT)
+    assert run.returncode == 0, run.stderr
+    assert "and a copy of x does not fit" in run.stdout
