@@ -111,7 +111,7 @@ class SavedEstimator(BaseEstimator):
         header = json.dumps(_pack(self, "", tensors))
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(path.name + ".partial")
+        partial = path.with_name(f"{path.name}.{os.getpid()}.partial")  # of several processes each writes its own
         save_file(tensors, partial, metadata={"dclib": header})
         os.replace(partial, path)
 

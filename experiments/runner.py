@@ -7,6 +7,7 @@ its seconds count in each. A result that is on file is never overwritten: delete
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -29,7 +30,7 @@ from sklearn.base import BaseEstimator
 import dclib
 from dclib.data import Dataset, load
 from dclib.metrics import scores
-from dclib.training import Callback, Checkpoint, Progress, Run, Scores, resolve_device, resolve_precision
+from dclib.training import Callback, Checkpoint, Progress, Run, Scores, n_processes, resolve_device, resolve_precision
 
 HERE = Path(__file__).parent
 SCORES = ("acc", "nmi", "ari", "v_measure")
@@ -119,6 +120,7 @@ def run(experiment: str, name: str, configuration: Configuration, seed: int) -> 
         "device": str(device),
         "precision": resolve_precision(computing.precision, device) if mixed else str(data.x.dtype),
         "threads": torch.get_num_threads(),
+        "processes": n_processes(),
         "versions": {"dclib": dclib.__version__, "torch": torch.__version__, "scikit-learn": sklearn.__version__},
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, {torch.backends.cpu.get_cpu_capability()}",
         "command": f"python -m experiments {experiment} --configurations {name} --seeds {seed}",
@@ -135,10 +137,11 @@ def run(experiment: str, name: str, configuration: Configuration, seed: int) -> 
         result["test_scores"] = _scores(test.y, method.predict(test.x))
     if configuration.measure:
         result["measured"] = {key: round(float(value), 5) for key, value in configuration.measure(method, data).items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(result, indent=1) + "\n")
-    partial.rename(path)
+    if int(os.environ.get("RANK", 0)) == 0:  # one of several processes writes
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial")
+        partial.write_text(json.dumps(result, indent=1) + "\n")
+        partial.rename(path)
     return result
 
 
@@ -154,7 +157,8 @@ def _fit_autoencoder(autoencoder, x: np.ndarray, watch: Stopwatch):
     """Train the autoencoder, or load what another experiment trained, or wait for one that is at it right now."""
     path = autoencoder_path(autoencoder, x)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".lock")):
+    # The processes of one training are together in it, and must not wait for one another.
+    with FileLock(path.with_suffix(".lock")) if n_processes() == 1 else contextlib.nullcontext():
         return autoencoder.set_params(callbacks=[watch, Progress(), Checkpoint(path)]).fit(x)
 
 
