@@ -139,17 +139,17 @@ def epoch_generator(seed: int, epoch: int, device: torch.device) -> torch.Genera
 
 
 class Rows:
-    """The whole data set as one tensor; `rows[indices]` is a batch on the device, one `index_select`.
+    """The whole data set as one tensor of `dtype`; `rows[indices]` is a batch on the device, one `index_select`.
 
     It lives on the device if it takes at most half of the free memory there, else in main memory; a numpy.memmap of
-    float32 stays on disk and is read batch by batch.
+    this dtype stays on disk and is read batch by batch.
     """
 
-    def __init__(self, x: np.ndarray, shape: tuple[int, ...], device: torch.device):
+    def __init__(self, x: np.ndarray, shape: tuple[int, ...], device: torch.device, dtype=np.float32):
         self.device = device
         with warnings.catch_warnings():  # a memmap may be read-only, and nothing is ever written to it
             warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-            self.tensor = torch.from_numpy(np.ascontiguousarray(x, dtype=np.float32)).view(-1, *shape)
+            self.tensor = torch.from_numpy(np.ascontiguousarray(x, dtype=dtype)).view(-1, *shape)
         if device.type != "cuda" or 2 * self.tensor.nbytes < torch.cuda.mem_get_info(device)[0]:
             self.tensor = self.tensor.to(device)
 
