@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -13,10 +14,13 @@ from torch import Tensor, nn
 
 from dclib.augmentation import RandomShiftRotate
 from dclib.base import SavedEstimator, check_choice, check_number, check_x, draw_seed
-from dclib.networks import ConvAutoencoder, DenseAutoencoder
-from dclib.training import Batch, Rows, adam, descend, make_fabric, map_rows, resolve_device, seeded, train
+from dclib.networks import ConvAutoencoder, DenseAutoencoder, ShallowAutoencoder
+from dclib.training import Batch, History, Rows, adam, descend, make_fabric, map_rows, resolve_device, seeded, train
 
-_NETWORKS = {"dense": DenseAutoencoder, "conv": ConvAutoencoder}
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+_NETWORKS = {"dense": DenseAutoencoder, "conv": ConvAutoencoder, "shallow": ShallowAutoencoder}
 
 
 def reconstruction_loss(reconstruction: Tensor, target: Tensor) -> Tensor:
@@ -55,7 +59,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SavedEstima
     Parameters
     ----------
     latent_dim : size of the code.
-    network : "dense", "conv" (for images) or an `nn.Module` with `encode` and `decode` (copied, then trained).
+    network : "dense", "conv" (for images), "shallow" (one layer, whose activations are the code) or an `nn.Module` with
+        `encode` and `decode` (copied, then trained).
     hidden : sizes of the hidden layers, or channels; None is (500, 500, 2000) for "dense", (32, 64, 128) for "conv".
     activation : of the hidden layers: "relu", "sigmoid", "tanh", …, or a pair (encoder, decoder).
     noise : standard deviation of the Gaussian noise added to the input, in the units of X.
@@ -103,22 +108,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SavedEstima
 
     def fit(self, X, y=None):
         """Train on X, (n, d) or images (n, c, h, w); `y` is ignored. Raises ValueError for bad input or parameters."""
-        rows = check_x(self, X, reset=True)
-        check_training(self)
-        check_number("latent_dim", self.latent_dim, 1, integer=True)
-        check_number("noise", self.noise, 0)
+        rows, fabric, seed = self._initialize(X)
         augment = augmenter(self.augment, self.image_shape_)
-        # A sample is enough for a warning, and leaves data on disk where they are.
-        if (spread := rows[:: -(-len(rows) // 10_000)].std(axis=0).max()) > 10:
-            warnings.warn(
-                f"X has a feature with a standard deviation of {spread:.3g}, too much for a network to learn well: "
-                "scale images to [0, 1], other features to unit variance (sklearn.preprocessing.StandardScaler).",
-                stacklevel=2,
-            )
-        fabric = make_fabric(self.device, self.precision)
-        seed = fabric.broadcast(draw_seed(self.random_state))
-        with seeded(seed):
-            self.network_ = self._build_network()
         data = Rows(rows, self._input_shape, fabric.device)
         optimizer = adam([self.network_.to(fabric.device)], self.learning_rate)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -138,6 +129,27 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SavedEstima
         train(self, step, data, fabric=fabric, state=state, seed=seed, augment=augment)
         self.network_.eval().cpu()
         return self
+
+    def _initialize(self, X) -> tuple[np.ndarray, Fabric, int]:
+        """Check X and the parameters and make an untrained `network_` -> rows (n, d), fabric, seed."""
+        rows = check_x(self, X, reset=True)
+        check_training(self)
+        check_number("latent_dim", self.latent_dim, 1, integer=True)
+        check_number("noise", self.noise, 0)
+        augmenter(self.augment, self.image_shape_)
+        # A sample is enough for a warning, and leaves data on disk where they are.
+        if (spread := rows[:: -(-len(rows) // 10_000)].std(axis=0).max()) > 10:
+            warnings.warn(
+                f"X has a feature with a standard deviation of {spread:.3g}, too much for a network to learn well: "
+                "scale images to [0, 1], other features to unit variance (sklearn.preprocessing.StandardScaler).",
+                stacklevel=3,
+            )
+        fabric = make_fabric(self.device, self.precision)
+        seed = fabric.broadcast(draw_seed(self.random_state))
+        with seeded(seed):
+            self.network_ = self._build_network()
+        self.history_ = History()
+        return rows, fabric, seed
 
     @property
     def _input_shape(self) -> tuple[int, ...]:

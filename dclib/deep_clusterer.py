@@ -118,12 +118,14 @@ class DeepClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
     history_ : losses, changed (share of samples), smallest_share (of a cluster), latent_variance (sum over dimensions).
     """
 
+    _inits: tuple[str, ...] = INITS
+
     def fit(self, X, y=None):
         """Cluster X, (n, d) or images (n, c, h, w); `y` is ignored. Raises ValueError for bad input or parameters."""
         rows = check_x(self, X, reset=True)
         check_n_clusters(self.n_clusters, len(rows))
         check_training(self)
-        check_choice("init", self.init, INITS)
+        check_choice("init", self.init, self._inits)
         check_number("n_init", self.n_init, 1, integer=True)
         self._check_parameters()
         augment: Any = augmenter(getattr(self, "augment", False), self.image_shape_)
@@ -148,7 +150,7 @@ class DeepClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
             draws = epoch_generator(seed, 0, fabric.device)
             moved = map_rows(lambda x: network.encode(augment(x, draws)), data)
         generator = torch.Generator().manual_seed(seed)
-        start = start_centers(z, self.n_clusters, self.init, self.n_init, generator, moved)
+        start = self._start_centers(z, generator, moved)
         start = fabric.broadcast(start.cpu()).to(fabric.device)  # processes on unlike machines might differ in a digit
         centers = torch.nn.Parameter(start.contiguous())
         self._publish(centers)
@@ -175,9 +177,8 @@ class DeepClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         """A copy of the fitted autoencoder that the user gave, or a newly trained one."""
         given = self.autoencoder
         if given is None:
-            augment = getattr(self, "augment", False)
             progress = [Progress()] if any(isinstance(c, Progress) for c in self.callbacks or ()) else None
-            given = Autoencoder(augment=augment, callbacks=progress, device=self.device, precision=self.precision)
+            given = self._default_autoencoder(callbacks=progress, device=self.device, precision=self.precision)
         if not isinstance(given, Autoencoder):
             raise ValueError(f"autoencoder must be a dclib Autoencoder or None, not {type(given).__name__}.")
         try:
@@ -186,7 +187,7 @@ class DeepClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
             fresh = clone(given)
             if fresh.random_state is None:
                 fresh.set_params(random_state=seed)
-            return fresh.fit(x)
+            return self._train_autoencoder(fresh, x)
         if given._input_shape != self._input_shape:
             raise ValueError(
                 f"The autoencoder was fitted on samples of shape {given._input_shape}, but X holds samples of shape "
@@ -195,6 +196,15 @@ class DeepClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         fitted = copy.copy(given)
         fitted.network_ = copy.deepcopy(given.network_)
         return fitted
+
+    def _default_autoencoder(self, **options) -> Autoencoder:
+        return Autoencoder(augment=getattr(self, "augment", False), **options)
+
+    def _train_autoencoder(self, autoencoder: Autoencoder, x: np.ndarray) -> Autoencoder:
+        return autoencoder.fit(x)
+
+    def _start_centers(self, z: Tensor, generator: torch.Generator, moved: Tensor | None) -> Tensor:
+        return start_centers(z, self.n_clusters, self.init, self.n_init, generator, moved)
 
     def _publish(self, centers: Tensor) -> None:
         """Show the present centers to callbacks and users."""

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
@@ -105,6 +106,29 @@ class DenseAutoencoder(_Autoencoder):
         self.decoder = nn.Sequential(_mlp(sizes[::-1], decoder_activation), nn.Unflatten(1, tuple(input_shape)))
 
 
+class ShallowAutoencoder(_Autoencoder):
+    """h = f(W1 x + b1), x' = W2 h + b2: one hidden layer, whose activations f are the code (Samplawski, equation 2).
+
+    With a bounded f (tanh) the code lives in a box. Weights start by Glorot and Bengio's rule, biases at zero. hidden
+    has to be (). activation: a name, or a pair of which the first counts: the output is linear.
+    """
+
+    def __init__(self, input_shape: Sequence[int], latent_dim: int, hidden: Sequence[int] = (), activation="tanh"):
+        super().__init__()
+        if len(hidden):
+            raise ValueError(
+                f'hidden={tuple(hidden)}, but a shallow network has no layer beside its code: use "dense".'
+            )
+        self.config = {"input_shape": tuple(input_shape), "latent_dim": latent_dim, "activation": activation}
+        n_features = math.prod(input_shape)
+        encoder, decoder = nn.Linear(n_features, latent_dim), nn.Linear(latent_dim, n_features)
+        for layer in (encoder, decoder):
+            nn.init.xavier_uniform_(layer.weight)
+            nn.init.zeros_(layer.bias)
+        self.encoder = nn.Sequential(nn.Flatten(), encoder, _activations(activation)[0]())
+        self.decoder = nn.Sequential(decoder, nn.Unflatten(1, tuple(input_shape)))
+
+
 class ConvAutoencoder(_Autoencoder):
     """Three convolutions of stride 2 (32, 64, 128 channels), then a dense latent layer, and the mirror image of this:
     the network of DCEC (Guo et al. 2017, "Deep clustering with convolutional autoencoders", section 3).
@@ -143,3 +167,20 @@ class ConvAutoencoder(_Autoencoder):
         last = (channels[-1], *sizes[-1])
         self.encoder = nn.Sequential(*down, nn.Flatten(), nn.Linear(math.prod(last), latent_dim))
         self.decoder = nn.Sequential(nn.Linear(latent_dim, math.prod(last)), nn.Unflatten(1, last), *up)
+
+
+class Discriminator(nn.Module):
+    """Logit of "this code was drawn from a cluster, not encoded from a sample": two tanh layers on the code and, with
+    `n_clusters` above 0, on the number of its cluster (one-hot, times 3 so that it weighs as much as the code).
+    """
+
+    def __init__(self, latent_dim: int, n_clusters: int = 0, hidden: Sequence[int] = (256, 256)):
+        super().__init__()
+        self.n_clusters = n_clusters
+        self.layers = _mlp([latent_dim + n_clusters, *hidden, 1], nn.Tanh)
+
+    def forward(self, z: Tensor, clusters: Tensor) -> Tensor:
+        """codes (n, latent_dim) of unit variance, clusters (n,) -> logits (n,)"""
+        if self.n_clusters:
+            z = torch.cat([z, 3.0 * nn.functional.one_hot(clusters, self.n_clusters)], 1)
+        return self.layers(z).squeeze(1)

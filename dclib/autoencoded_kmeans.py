@@ -1,0 +1,96 @@
+"""Autoencoded k-means: an autoencoder and the centers of its hidden state, trained as one (Samplawski)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from dclib.autoencoder import Autoencoder, reconstruction_loss
+from dclib.base import check_number
+from dclib.deep_clusterer import DeepClusterer, Monitor
+from dclib.kmeans import assign
+from dclib.networks import ClusteringModel
+from dclib.training import Batch, adam, descend, map_rows, train
+
+
+def kmeans_loss(z: Tensor, centers: Tensor) -> Tensor:
+    """½ ‖h_i − c_{h_i}‖², c_{h_i} the center nearest to h_i: sum over the latent dimensions, mean over the batch.
+
+    Second term of equation 10. Its gradient moves h_i and its own center towards each other (equation 9) and leaves the
+    other centers alone. z (n, d), centers (k, d) -> scalar
+    """
+    nearest, _ = assign(z.detach(), centers.detach())
+    return (z - centers[nearest]).square().sum(1).mean() / 2
+
+
+def pseudo_identity(n_clusters: int, latent_dim: int) -> Tensor:
+    """Centers (k, latent_dim) with ones on the diagonal: the paper's start. Beyond k = latent_dim all are zero."""
+    return torch.eye(n_clusters, latent_dim)
+
+
+class AutoencodedKMeans(DeepClusterer):
+    """Trains an autoencoder and k-means on its hidden state h at once, both by gradient (Adam).
+
+    Loss, equation 10: 1/N Σ 1/F ‖x_i − x'_i‖² + 1/N Σ ½ ‖h_i − c_{h_i}‖², that is mean squared reconstruction error
+    (over features and samples) + half the squared distance to the nearest center (sum over the d latent dimensions,
+    mean over samples). The second term grows with d and with the scale of h, the first with neither, and both fall if h
+    shrinks and the decoder's weights grow. Too much of this is the collapse: all samples in one or a few clusters.
+
+    Parameters (the others as in `DeepClusterer`)
+    ----------
+    n_clusters : the paper takes 10 times the number of classes; score with V, ARI or AMI then, not with ACC.
+    autoencoder : None trains the paper's network, x -> tanh hidden layer -> linear output, with 256 hidden units.
+    init : "k-means", "balanced" : trained autoencoder, centers from its codes. "identity", the paper's own start: the
+        centers are the pseudo-identity matrix and the network is untrained (a fitted autoencoder is taken as it is).
+    noise : standard deviation of Gaussian noise on the input, in the units of X. Above 0 it makes a denoising model:
+        input x + noise, target the clean x of the same sample. (The paper clips noisy pixels to 0…255; here nothing is
+        clipped, since X need not be pixels.)
+    """
+
+    _inits = ("k-means", "balanced", "identity")
+
+    def __init__(
+        self, n_clusters=100, *, autoencoder=None, init="k-means", n_init=3, noise=0.0, epochs=15, batch_size=100,
+        learning_rate=1e-3, callbacks=None, device="auto", precision="auto", random_state=None,
+    ):  # fmt: skip
+        self.n_clusters, self.autoencoder, self.init, self.n_init = n_clusters, autoencoder, init, n_init
+        self.noise, self.epochs, self.batch_size, self.learning_rate = noise, epochs, batch_size, learning_rate
+        self.callbacks, self.device, self.precision, self.random_state = callbacks, device, precision, random_state
+
+    def _check_parameters(self) -> None:
+        check_number("noise", self.noise, 0)
+
+    def _default_autoencoder(self, **options) -> Autoencoder:
+        return Autoencoder(256, network="shallow", activation="tanh", noise=self.noise, **options)
+
+    def _train_autoencoder(self, autoencoder: Autoencoder, x) -> Autoencoder:
+        if self.init == "identity":
+            autoencoder._initialize(x)
+            return autoencoder
+        return super()._train_autoencoder(autoencoder, x)
+
+    def _start_centers(self, z, generator, moved) -> Tensor:
+        if self.init == "identity":
+            return pseudo_identity(self.n_clusters, z.shape[1])
+        return super()._start_centers(z, generator, moved)
+
+    def _train(self, data, network, centers, fabric, seed) -> None:
+        joint = ClusteringModel(network, centers, decode=True)
+        model, optimizer = fabric.setup(joint, adam([joint], self.learning_rate))
+        monitor = Monitor(self.n_clusters)
+
+        def refresh() -> dict[str, float]:
+            self._publish(centers)
+            z = map_rows(network.encode, data, fabric)
+            return monitor(z, assign(z, centers.detach())[0])
+
+        def step(batch: Batch) -> dict[str, Tensor]:
+            noisy = batch.x + self.noise * batch.randn(*batch.x.shape[1:]) if self.noise else batch.x
+            z, reconstruction, means = model(noisy)
+            decoding, clustering = reconstruction_loss(reconstruction, batch.x), kmeans_loss(z, means)
+            loss = decoding + clustering
+            descend(fabric, optimizer, loss, batch)
+            return {"loss": loss, "reconstruction": decoding, "kmeans": clustering}
+
+        state = {"network": network, "centers": centers, "optimizer": optimizer}
+        train(self, step, data, fabric=fabric, state=state, seed=seed, refresh=refresh)
