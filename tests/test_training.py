@@ -1,22 +1,24 @@
 """The training loop: resuming after kill -9, random numbers, callbacks, devices and precision."""
 
+import importlib
+import inspect
 import json
-import os
+import multiprocessing
 import pickle
 import signal
-import subprocess
-import sys
-import textwrap
 import time
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
 
+import dclib
 from dclib import training
 from dclib.autoencoder import Autoencoder
+from dclib.base import SavedEstimator
 from dclib.data import load
 from dclib.dec import DEC
 from dclib.training import (
@@ -91,43 +93,79 @@ def test_an_interrupted_dec_ends_with_the_same_weights_centers_and_labels(images
     assert whole.history_.rows == resumed.history_.rows
 
 
-def test_killed_minus_nine_in_the_middle_of_an_epoch(images, tmp_path):
-    """A real process, killed between two checkpoints, then the same command again."""
-    script = textwrap.dedent(
-        """
-        import sys, time
-        from dclib.autoencoder import Autoencoder
-        from dclib.data import load
-        from dclib.training import Checkpoint, Evaluate
+def train_and_save(directory, seconds, module, name):
+    """What a process does that may be killed: each epoch leaves a file and takes its time."""
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore")
 
-        directory = sys.argv[1]
+    def slow(estimator):
+        (directory / f"epoch{len(estimator.history_)}").touch()
+        time.sleep(seconds)
+        return {}
 
-        def slow(estimator):
-            open(f"{directory}/epoch{len(estimator.history_)}", "w").close()
-            time.sleep(float(sys.argv[2]))
-            return {}
+    x = load("digits").x[:300]
+    options = {"epochs": 6, "batch_size": 64, "random_state": 0}
+    method = getattr(importlib.import_module(module), name)
+    if method is Autoencoder:
+        options |= {"latent_dim": 3, "hidden": (16,)}
+    elif "autoencoder" in method._get_param_names():
+        options |= {"n_clusters": 4, "autoencoder": Autoencoder(3, hidden=(16,), **options).fit(x)}
+    model = method(**options)
+    model.set_params(callbacks=[Evaluate(slow), Checkpoint(directory / "training.ckpt")]).fit(x)
+    model.save(directory / "model.safetensors")
 
-        model = Autoencoder(3, hidden=(16,), epochs=6, batch_size=64, random_state=0,
-                            callbacks=[Evaluate(slow), Checkpoint(f"{directory}/ae.ckpt")]).fit(load("digits").x[:300])
-        model.save(f"{directory}/model.safetensors")
-        """
-    )
-    command = [sys.executable, "-c", script, str(tmp_path)]
-    process = subprocess.Popen([*command, "0.5"])
+
+def trained_by_epochs():
+    """Every estimator of the library with callbacks, as (module, name)."""
+    found = []
+    for file in sorted(Path(dclib.__path__[0]).glob("[a-z]*.py")):
+        module = importlib.import_module(f"dclib.{file.stem}")
+        for name, cls in vars(module).items():
+            if inspect.isclass(cls) and issubclass(cls, SavedEstimator) and cls.__module__ == module.__name__:
+                if "callbacks" in cls._get_param_names():
+                    found.append((module.__name__, name))
+    return found
+
+
+@pytest.fixture(scope="module")
+def processes():
+    """Fresh processes that have imported everything already."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["torch", "lightning_fabric", "sklearn.cluster", "dclib.data", "dclib.dec"])
+    return context
+
+
+@pytest.mark.parametrize(("module", "name"), trained_by_epochs(), ids=lambda value: value.rpartition(".")[2])
+def test_killed_minus_nine_in_the_middle_of_an_epoch(module, name, tmp_path, processes):
+    """A real process, killed between two checkpoints; then the same command again ends where it would have ended."""
+    broken, whole = tmp_path / "broken", tmp_path / "whole"
+    broken.mkdir()
+    whole.mkdir()
+    process = processes.Process(target=train_and_save, args=(broken, 0.5, module, name))
+    process.start()
     end = time.monotonic() + 120
-    while not (tmp_path / "epoch3").exists():
-        assert process.poll() is None and time.monotonic() < end
+    while not (broken / "epoch3").exists():
+        assert process.is_alive() and time.monotonic() < end
         time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
-    assert not (tmp_path / "model.safetensors").exists()
-    for name in ("epoch1", "epoch2", "epoch3"):
-        (tmp_path / name).unlink()
-    subprocess.run([*command, "0"], check=True, env=dict(os.environ, OMP_NUM_THREADS=str(torch.get_num_threads())))
-    assert not (tmp_path / "epoch1").exists()  # it did not start from the beginning
-    resumed = Autoencoder.load(tmp_path / "model.safetensors")
-    torch.testing.assert_close(weights(resumed), weights(Autoencoder(**SMALL).fit(images)), rtol=1e-5, atol=1e-6)
-    assert len(resumed.history_) == 6
+    process.kill()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    assert not (broken / "model.safetensors").exists()
+    for epoch in (1, 2, 3):
+        (broken / f"epoch{epoch}").unlink()
+    for directory in (broken, whole):
+        process = processes.Process(target=train_and_save, args=(directory, 0, module, name))
+        process.start()
+        process.join()
+        assert process.exitcode == 0
+    assert not (broken / "epoch1").exists()  # it did not start from the beginning
+    method = getattr(importlib.import_module(module), name)
+    resumed, expected = (method.load(directory / "model.safetensors") for directory in (broken, whole))
+    x = load("digits").x[:300]
+    assert np.array_equal(resumed.transform(x), expected.transform(x))
+    assert resumed.history_.rows == expected.history_.rows and len(resumed.history_) == 6
+    if hasattr(resumed, "predict"):
+        assert np.array_equal(resumed.labels_, expected.labels_)
 
 
 def test_a_finished_training_is_loaded_not_repeated(images, tmp_path):
