@@ -16,7 +16,7 @@ from dclib import autoencoder, base, dec, kmeans
 from dclib.autoencoder import Autoencoder
 from dclib.data import load
 from dclib.dec import DEC
-from dclib.kmeans import KMeans
+from dclib.kmeans import GradientKMeans, KMeans
 
 SMALL = {"latent_dim": 2, "hidden": (8,), "epochs": 2, "batch_size": 32}
 
@@ -25,6 +25,7 @@ def estimators():
     """One small instance of every estimator."""
     return [
         KMeans(3, n_init=2),
+        GradientKMeans(3, batch_size=32, epochs=5),
         Autoencoder(**SMALL),
         DEC(3, autoencoder=Autoencoder(**SMALL), n_init=2, epochs=2, batch_size=32),
     ]
