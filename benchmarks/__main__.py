@@ -1,0 +1,71 @@
+"""Speed of dclib beside its peers, in one run, on the same data, with the same threads; results in results.json.
+
+python -m benchmarks [WORK …]: without a name, all of them, at most 20 minutes on two cores. Nothing else should run.
+The peers: pip install -e ".[bench]". The data: MNIST, see python -m dclib.data list.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+import time
+
+os.environ.setdefault("TQDM_DISABLE", "1")  # ClustPy's bars; tqdm reads it when it is imported
+
+from threadpoolctl import threadpool_limits
+
+from benchmarks import harness
+from benchmarks.works import ROOT, WORKS
+from dclib.data import DatasetUnavailable
+
+MARKED = re.compile(r"(<!-- benchmarks -->\n).*?(<!-- end -->)", re.S)
+
+
+def in_readme(text: str, table: str) -> str:
+    """The README with this table between its markers."""
+    if not MARKED.search(text):
+        raise ValueError("The README has no lines <!-- benchmarks --> and <!-- end --> to put the table between.")
+    return MARKED.sub(lambda found: found[1] + table + found[2], text)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("works", nargs="*", metavar="WORK", help=f"which works: {', '.join(WORKS)}")
+    parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that all runs; writes nothing")
+    parser.add_argument("--table", action="store_true", help="run nothing, print the table of what is on file")
+    parser.add_argument("--readme", action="store_true", help="run nothing, put the table of what is on file there")
+    options = parser.parse_args()
+    if unknown := set(options.works) - set(WORKS):
+        parser.error(f"{', '.join(sorted(unknown))} is not known: choose from {', '.join(WORKS)}")
+    if options.readme:
+        readme = ROOT / "README.md"
+        text = in_readme(readme.read_text(encoding="utf-8"), harness.table(harness.read_results()))
+        readme.write_text(text, encoding="utf-8")
+    if options.table or options.readme:
+        print(harness.table(harness.read_results()))
+        return
+    if "OPENBLAS_CORETYPE" in os.environ:
+        print("OPENBLAS_CORETYPE is set and may slow numpy, which the peers use: unset it for a fair comparison.")
+    import torch
+
+    measured = []
+    with threadpool_limits(torch.get_num_threads()):  # torch counts cores, others count hyperthreads
+        for name in options.works or WORKS:
+            started = time.perf_counter()
+            try:
+                rows = WORKS[name](options.quick)
+            except DatasetUnavailable as error:
+                sys.exit(f"{error}\nThe benchmarks need it; --quick runs them on small data.")
+            print(f"{name}: {time.perf_counter() - started:.0f} s", flush=True)
+            measured += rows
+            if not options.quick:
+                harness.write_results(rows, WORKS)
+    print(harness.table(measured))
+
+
+if __name__ == "__main__":
+    main()
