@@ -1,0 +1,335 @@
+"""Gaussian mixtures: soft clusters with a shape, by expectation-maximisation (Dempster, Laird and Rubin 1977)."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from sklearn.base import ClusterMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
+
+from dclib.base import SavedEstimator, check_choice, check_number, check_x, make_generator
+from dclib.kmeans import assign, kmeans_plus_plus, lloyd, update
+
+COVARIANCE_TYPES = ("full", "tied", "diag", "spherical")
+
+
+class Mixture(NamedTuple):
+    """Weights (k,), means (k, d) and factors A of the covariances Σ = A Aᵀ, all in float64: they are small.
+
+    factors: lower triangles (k, d, d) for full and tied covariances, standard deviations (k, d) for the other two.
+    """
+
+    weights: Tensor
+    means: Tensor
+    factors: Tensor
+
+    def inverse_factors(self) -> Tensor:
+        """A⁻¹, in the shape of the factors."""
+        if self.factors.ndim == 2:
+            return 1 / self.factors
+        return torch.linalg.solve_triangular(self.factors, torch.eye(self.factors.shape[1]).double(), upper=False)
+
+    def log_determinants(self) -> Tensor:
+        """log |A| = ½ log |Σ| -> (k,)"""
+        diagonals = self.factors if self.factors.ndim == 2 else self.factors.diagonal(dim1=1, dim2=2)
+        return diagonals.log().sum(1)
+
+
+def whiten(x: Tensor, means: Tensor, inverse_factors: Tensor) -> Tensor:
+    """y = A⁻¹(x − μ): coordinates in which a component is a standard normal. x (n, d) -> (k, d, n)
+
+    One matrix product for all components; the samples come last, so that all that follows runs along the memory.
+    """
+    if inverse_factors.ndim == 2:
+        return (x.T - means[:, :, None]) * inverse_factors[:, :, None]
+    (k, d), matrix = means.shape, inverse_factors.reshape(-1, x.shape[1])
+    shift = inverse_factors @ means[:, :, None]  # (k, d, 1)
+    return torch.addmm(shift.view(k * d, 1), matrix, x.T, beta=-1).view(k, d, -1)
+
+
+def _passes(x: Tensor, mixture: Mixture) -> Iterator[tuple[slice, Tensor, Tensor]]:
+    """For one block of rows after the other: the block, y (k, d, b) and log π_k N(x_i | μ_k, Σ_k) (k, b).
+
+    log N(x | μ, Σ) = −½ ‖A⁻¹(x − μ)‖² − log |A| − ½ d log 2π. A block's y stays in the processor's cache, so no array
+    of n · k · d numbers is ever made.
+    """
+    k, d = mixture.means.shape
+    means, inverse_factors = mixture.means.to(x.dtype), mixture.inverse_factors().to(x.dtype)
+    constants = mixture.weights.log() - mixture.log_determinants() - d / 2 * math.log(2 * math.pi)
+    constants = constants.to(x.dtype)[:, None]
+    size = min(max(2**17 // (k * d), 256), 8192)
+    for start in range(0, len(x), size):
+        block = slice(start, start + size)
+        y = whiten(x[block], means, inverse_factors)
+        yield block, y, torch.add(constants, y.square().sum(1), alpha=-0.5)
+
+
+def log_joint(x: Tensor, mixture: Mixture) -> Tensor:
+    """log π_k N(x_i | μ_k, Σ_k) -> (n, k): its logsumexp is log p(x_i), its softmax the responsibilities. x (n, d)"""
+    return torch.cat([joint.T for _, _, joint in _passes(x, mixture)])
+
+
+def em_step(
+    x: Tensor, mixture: Mixture, covariance_type: str, reg_covar: float, labels: Tensor | None = None
+) -> tuple[Mixture, float]:
+    """One E-step and one M-step in one pass over x (n, d) -> the new mixture, mean log-likelihood of the old one.
+
+    E: r_ik = π_k N(x_i | μ_k, Σ_k) / Σ_j π_j N(x_i | μ_j, Σ_j), or 1 for the component that `labels` (n,) gives
+    M: π_k = n_k / n,  μ_k = Σ_i r_ik x_i / n_k,  Σ_k = Σ_i r_ik (x_i − μ_k)(x_i − μ_k)ᵀ / n_k,  with n_k = Σ_i r_ik
+
+    The new moments are taken around the old means, in whitened coordinates y, and moved to the new mean: E[yyᵀ] − δδᵀ
+    with δ = E[y], the way that the mean went. Unlike E[xxᵀ] − μμᵀ it loses no digits, since δ is small.
+    """
+    k, d = mixture.means.shape
+    full = mixture.factors.ndim == 3
+    counts, first = x.new_zeros(k, dtype=torch.float64), x.new_zeros(k, d, 1, dtype=torch.float64)
+    second = x.new_zeros(k, d, d if full else 1, dtype=torch.float64)
+    total = 0.0
+    # Far below the rounding error of a sum around 1, far above the denormal numbers, at which processors are slow.
+    floor = 2 * math.log(torch.finfo(x.dtype).eps)
+    for block, y, joint in _passes(x, mixture):
+        if labels is None:  # a softmax over k that also gives its norm; the largest term becomes 1
+            largest = joint.amax(0)
+            r = joint.sub_(largest).clamp_(min=floor).exp_()  # (k, b)
+            norm = r.sum(0)
+            r /= norm
+            total += float((largest + norm.log_()).sum(dtype=torch.float64))
+        else:
+            r = torch.zeros_like(joint).scatter_(0, labels[None, block], 1.0)
+        counts += r.sum(1)
+        weighted = y * r[:, None]
+        first += weighted.sum(2, keepdim=True)
+        second += weighted @ y.mT if full else (weighted * y).sum(2, keepdim=True)
+    counts += 10 * torch.finfo(x.dtype).eps  # a component without samples stays where it is
+    first, second = first / counts[:, None, None], second / counts[:, None, None]
+    if full:
+        scatter = mixture.factors @ (second - first @ first.mT) @ mixture.factors.mT  # back from y to x
+        means = mixture.means + (mixture.factors @ first).squeeze(2)
+    else:
+        scatter = mixture.factors.square() * (second - first.square()).squeeze(2)
+        means = mixture.means + mixture.factors * first.squeeze(2)
+    weights = counts / counts.sum()
+    if covariance_type == "tied":
+        scatter = torch.einsum("k,kij->ij", weights, scatter).expand(k, d, d)
+    if covariance_type == "spherical":
+        scatter = scatter.mean(1, keepdim=True).expand(k, d)
+    covariances = scatter + reg_covar * (torch.eye(d).double() if full else 1.0)
+    return Mixture(weights, means, _factorize(covariances, counts, torch.finfo(x.dtype).eps)), total / len(x)
+
+
+def _factorize(covariances: Tensor, counts: Tensor, eps: float) -> Tensor:
+    """Factors A of the covariances, computed from `counts` samples; ValueError if one is singular."""
+    if covariances.ndim == 2:
+        factors = covariances.clamp(min=0).sqrt()
+        flat = ~(factors > 0).all(1)
+    else:
+        factors, info = torch.linalg.cholesky_ex(covariances)
+        # A_jj²/Σ_jj is the share of feature j's variance that the features before it do not explain: rounding, or more?
+        shares = factors.diagonal(dim1=1, dim2=2).square() / covariances.diagonal(dim1=1, dim2=2)
+        flat = (info != 0) | ~(shares > 10 * eps).all(1)
+    if flat.any():
+        worst = int(flat.nonzero()[0])
+        raise ValueError(
+            f"The covariance of component {worst} is singular: its samples (about {float(counts[worst]):.0f}) coincide "
+            "or lie in a subspace. Raise reg_covar, ask for fewer components, take a simpler covariance_type, or drop "
+            "features that are constant or follow from others."
+        )
+    return factors
+
+
+class GaussianMixture(ClusterMixin, SavedEstimator):
+    """A mixture of k Gaussians, p(x) = Σ_k π_k N(x | μ_k, Σ_k), fitted by EM; a cluster is a component.
+
+    Maximises the mean log-likelihood over the samples, with parameters and attributes named as in scikit-learn. Keeps
+    float32 and float64.
+
+    Parameters
+    ----------
+    n_components : number of components k.
+    covariance_type : "full" (each its own), "tied" (one for all), "diag" (axes along the features) or "spherical".
+    init : "k-means", "random" (k different samples) or an array (k, d) of means. The first weights, means and
+        covariances are those of the samples nearest to each.
+    n_init : starts; the one with the highest likelihood is kept. An array as `init` is one start.
+    max_iter : most EM iterations of one start.
+    tol : a start ends when an iteration changes the mean log-likelihood by less than this.
+    reg_covar : added to the diagonal of the covariances, in the units of X squared.
+    random_state : None, int or RandomState; the same int gives the same result.
+
+    Attributes
+    ----------
+    weights_ (k,), means_ (k, d), covariances_ : (k, d, d), tied (d, d), diag (k, d), spherical (k,),
+    cholesky_ : factors A of the covariances, Σ = A Aᵀ, in the same shape (deviations for diag and spherical); float64,
+        since a covariance rounded to float32 may have no factor any more,
+    labels_ (n,), lower_bound_ : mean log-likelihood, n_iter_ : EM iterations of the best start, lower_bounds_ : its
+    mean log-likelihood before each of them and at the end, converged_ : whether it ended by `tol`,
+    image_shape_ : (c, h, w) or None.
+    """
+
+    def __init__(
+        self, n_components=10, *, covariance_type="full", init="k-means", n_init=5, max_iter=200, tol=1e-3,
+        reg_covar=1e-6, random_state=None,
+    ):  # fmt: skip
+        self.n_components, self.covariance_type, self.init, self.n_init = n_components, covariance_type, init, n_init
+        self.max_iter, self.tol, self.reg_covar, self.random_state = max_iter, tol, reg_covar, random_state
+
+    def fit(self, X, y=None):
+        """Fit to X, (n, d) or images (n, c, h, w); `y` is ignored. Raises ValueError for bad input or a component
+        whose covariance is singular."""
+        rows = check_x(self, X, reset=True)
+        self._check_parameters(len(rows))
+        origin = rows.mean(axis=0)  # float32 keeps more digits around it
+        x = torch.from_numpy(rows - origin)
+        runs = (self._expectation_maximization(x, labels) for labels in self._starts(x, origin))
+        mixture, self.lower_bounds_, self.converged_ = max(runs, key=lambda run: run[1][-1])
+        self.lower_bound_, self.n_iter_ = self.lower_bounds_[-1], len(self.lower_bounds_) - 1
+        self._publish(mixture, origin)
+        # Labels by way of `predict`, so that the two agree to the last tie.
+        self.labels_ = self._log_joint(rows).argmax(1).numpy()
+        if not self.converged_:
+            warnings.warn(
+                f"EM did not converge in max_iter={self.max_iter} iterations: raise max_iter or tol (now {self.tol}).",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
+        if empty := int((self.weights_ * len(rows) < 1e-3).sum()):
+            warnings.warn(
+                f"{empty} of {self.n_components} components have no samples: X may hold fewer distinct ones, or `init` "
+                "a mean far from all of them. Ask for fewer components, or start elsewhere.",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
+        return self
+
+    def _check_parameters(self, n_samples: int) -> None:
+        check_number("n_components", self.n_components, 1, integer=True)
+        if self.n_components > n_samples:
+            raise ValueError(
+                f"n_components={self.n_components}, but X has n_samples={n_samples}: ask for fewer components or give "
+                "more samples."
+            )
+        check_choice("covariance_type", self.covariance_type, COVARIANCE_TYPES)
+        for name in ("n_init", "max_iter"):
+            check_number(name, getattr(self, name), 1, integer=True)
+        for name in ("tol", "reg_covar"):
+            check_number(name, getattr(self, name), 0)
+
+    def _starts(self, x: Tensor, origin: np.ndarray) -> Iterator[Tensor]:
+        """For each start the component (n,) that each sample belongs to at first. x: (n, d), less the origin (d,)"""
+        k = self.n_components
+        if not isinstance(self.init, str):
+            means = np.asarray(self.init, dtype=origin.dtype)
+            if means.shape != (k, x.shape[1]) or not np.isfinite(means).all():
+                raise ValueError(
+                    f"init has shape {means.shape}: give finite means, (n_components, d) = {(k, x.shape[1])}."
+                )
+            yield assign(x, torch.from_numpy(means - origin))[0]
+            return
+        check_choice("init", self.init, ("k-means", "random"))
+        generator = make_generator(self.random_state)
+        for _ in range(self.n_init):
+            if self.init == "random":
+                yield assign(x, x[torch.randperm(len(x), generator=generator)[:k]])[0]
+            else:
+                tol = 1e-4 * float(x.var(0, correction=0).mean())
+                yield lloyd(x, x[kmeans_plus_plus(x, k, generator)], tol=tol)[1]
+
+    def _expectation_maximization(self, x: Tensor, labels: Tensor) -> tuple[Mixture, list[float], bool]:
+        """EM from these components (n,) -> mixture, mean log-likelihood before each step and at the end, converged."""
+        k, d = self.n_components, x.shape[1]
+        means = update(x, labels, k, torch.ones(len(x), dtype=x.dtype))[0].double()
+        factors = torch.ones(k, d).double() if self._is_diagonal else torch.eye(d).double().expand(k, d, d)
+        mixture = Mixture(torch.full((k,), 1 / k).double(), means, factors)
+        step = {"covariance_type": self.covariance_type, "reg_covar": self.reg_covar}
+        mixture, _ = em_step(x, mixture, **step, labels=labels)
+        bounds: list[float] = []
+        converged = False
+        while len(bounds) < self.max_iter and not converged:
+            mixture, bound = em_step(x, mixture, **step)
+            bounds.append(bound)
+            converged = len(bounds) > 1 and abs(bounds[-1] - bounds[-2]) < self.tol
+        return mixture, [*bounds, float(log_joint(x, mixture).logsumexp(1).double().mean())], converged
+
+    @property
+    def _is_diagonal(self) -> bool:
+        return self.covariance_type in ("diag", "spherical")
+
+    def _publish(self, mixture: Mixture, origin: np.ndarray) -> None:
+        """Set what is learned, in the shapes of scikit-learn and the precision of the data."""
+        dtype = origin.dtype
+        first_only: Any = {"tied": np.s_[0], "spherical": np.s_[:, 0]}.get(self.covariance_type, np.s_[:])
+        factors = mixture.factors.numpy()
+        covariances = np.square(factors) if self._is_diagonal else factors @ factors.transpose(0, 2, 1)
+        self.weights_ = mixture.weights.numpy().astype(dtype)
+        self.means_ = (mixture.means.numpy() + origin).astype(dtype)
+        self.covariances_ = covariances[first_only].astype(dtype)
+        self.cholesky_ = factors[first_only].copy()
+
+    def _mixture(self, origin: np.ndarray) -> Mixture:
+        """What `_publish` wrote, for samples less the origin (d,)."""
+        means = torch.from_numpy(self.means_.astype(np.float64) - origin)
+        factors = torch.from_numpy(self.cholesky_)
+        if self.covariance_type == "spherical":
+            factors = factors[:, None]
+        shape = means.shape if self._is_diagonal else (*means.shape, means.shape[1])
+        return Mixture(torch.from_numpy(self.weights_.astype(np.float64)), means, factors.expand(shape))
+
+    def _log_joint(self, rows: np.ndarray) -> Tensor:
+        """log π_k N(x_i | μ_k, Σ_k) (n, k), in the precision of the rows."""
+        origin = self.means_.mean(axis=0).astype(rows.dtype)
+        return log_joint(torch.from_numpy(rows - origin), self._mixture(origin))
+
+    def predict(self, X) -> np.ndarray:
+        """The component with the highest probability for each sample -> (n,)."""
+        return self._log_joint(check_x(self, X, reset=False)).argmax(1).numpy()
+
+    def predict_proba(self, X) -> np.ndarray:
+        """Responsibilities: the probability of each component given the sample -> (n, k), rows sum to one."""
+        return self._log_joint(check_x(self, X, reset=False)).softmax(1).numpy()
+
+    def score_samples(self, X) -> np.ndarray:
+        """log p(x) of each sample -> (n,): low where X is unlike the training data."""
+        return self._log_joint(check_x(self, X, reset=False)).logsumexp(1).numpy()
+
+    def score(self, X, y=None) -> float:
+        """Mean log-likelihood of the samples: higher is better."""
+        return float(self.score_samples(X).mean(dtype=np.float64))
+
+    def bic(self, X) -> float:
+        """Bayesian information criterion on X, −2 log-likelihood + parameters · log n: lower is better."""
+        n = len(X)
+        return -2 * n * self.score(X) + self._n_parameters() * math.log(n)
+
+    def aic(self, X) -> float:
+        """Akaike information criterion on X, −2 log-likelihood + 2 parameters: lower is better."""
+        return -2 * len(X) * self.score(X) + 2 * self._n_parameters()
+
+    def _n_parameters(self) -> int:
+        """Free numbers of the mixture: weights (they sum to one), means, covariances (symmetric)."""
+        k, d = self.means_.shape
+        covariances = {"full": k * d * (d + 1) // 2, "tied": d * (d + 1) // 2, "diag": k * d, "spherical": k}
+        return k - 1 + k * d + covariances[self.covariance_type]
+
+    def sample(self, n_samples=1) -> tuple[np.ndarray, np.ndarray]:
+        """Draw from the mixture -> samples (n, d), or images (n, c, h, w) as X was, and their components (n,).
+
+        The components come in random order. With an int as `random_state` every call gives the same samples.
+        """
+        check_is_fitted(self)
+        check_number("n_samples", n_samples, 1, integer=True)
+        generator = make_generator(self.random_state)
+        weights, means, factors = self._mixture(np.zeros(self.means_.shape[1]))
+        labels = torch.multinomial(weights, n_samples, replacement=True, generator=generator)
+        noise = torch.randn(n_samples, means.shape[1], generator=generator, dtype=torch.float64)
+        samples = torch.empty_like(noise)
+        for k, factor in enumerate(factors):  # x = μ + A ε
+            own = noise[labels == k]
+            samples[labels == k] = means[k] + (own * factor if self._is_diagonal else own @ factor.T)
+        shape = self.image_shape_ or (means.shape[1],)
+        return samples.numpy().astype(self.means_.dtype).reshape(n_samples, *shape), labels.numpy()
