@@ -2,7 +2,8 @@
 
 A set that no installed package ships is looked for in the mirror that `$DCLIB_DATA` names, then in the user's cache
 (`$DCLIB_CACHE`, else the system's folder for caches), then on the network; failing that, `DatasetUnavailable` says
-what to do. Mirror and cache look alike: one file per set, named in the table `dclib.sources.SPECS`.
+what to do. Mirror and cache look alike: one file per set, named in the table `dclib.sources.SPECS`. The weights of
+pretrained networks (`dclib.features`, table `WEIGHTS`) come the same way.
 
     python -m dclib.data fetch DEST [NAME ...]    fill the folder DEST: a mirror for a room without a network
     python -m dclib.data list                     which sets there are, and where
@@ -27,7 +28,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dclib.sources import SPECS, Spec, generator
+from dclib.sources import SPECS, WEIGHTS, Spec, generator
 
 __all__ = ["NAMES", "Dataset", "DatasetUnavailable", "Status", "fetch", "load", "status"]
 
@@ -36,7 +37,7 @@ NAMES = tuple(SPECS)
 
 
 class DatasetUnavailable(RuntimeError):
-    """The data set is not on this machine and could not be had; the message names the ways out."""
+    """The data set, or a backbone's weights, is not here and could not be had; the message names the ways out."""
 
 
 class _Damaged(Exception):
@@ -146,9 +147,24 @@ def _places() -> dict[str, Path]:
     return {place: Path(folder).expanduser() for place, folder in places.items() if folder}
 
 
+def _specs() -> dict[str, Spec]:
+    """All that can have a file."""
+    return SPECS | WEIGHTS
+
+
+def cache_folder() -> Path:
+    """The user's folder for what can be had again: `$DCLIB_CACHE`, else the system's. It may not exist yet."""
+    return _places()["cache"]
+
+
+def load_weights(name: str) -> dict[str, Any]:
+    """The tensors of a backbone in `dclib.sources.WEIGHTS`, by name. Raises DatasetUnavailable."""
+    return _contents(name)[0]
+
+
 def _contents(name: str) -> tuple[Any, str]:
     """What `read` makes of the set's file, and where that is; None and who ships it for a set without a file."""
-    spec, places = SPECS[name], _places()
+    spec, places = _specs()[name], _places()
     if not spec.file:
         return None, spec.where
     for place, folder in places.items():
@@ -168,12 +184,13 @@ def _contents(name: str) -> tuple[Any, str]:
     except OSError as error:
         mirror = places.get("mirror")
         looked = f"DCLIB_DATA is {mirror}, which holds no {spec.file}" if mirror else "DCLIB_DATA is not set"
+        kind, call = ("data set", "load") if name in SPECS else ("backbone", "PretrainedFeatures")
         raise DatasetUnavailable(
-            f"The data set {name!r} is not on this machine ({looked}; the cache is {places['cache']}), "
+            f"The {kind} {name!r} is not on this machine ({looked}; the cache is {places['cache']}), "
             f"and the download failed ({error}). Three ways out:\n"
             f"1. Set the environment variable DCLIB_DATA to a folder that holds {spec.file}: your course's mirror?\n"
             f"2. On a machine with a network run `python -m dclib.data fetch DEST {name}`, bring DEST here, do 1.\n"
-            f'3. Take a data set that needs no network: load("{spec.instead}").'
+            f'3. Take a {kind} that needs no network: {call}("{spec.instead}").'
         ) from error
 
 
@@ -197,7 +214,8 @@ def _fetch(name: str, folder: Path) -> Any:
     """
     from filelock import FileLock
 
-    spec, target = SPECS[name], folder / SPECS[name].file
+    spec = _specs()[name]
+    target = folder / spec.file
     folder.mkdir(parents=True, exist_ok=True)
     reasons = []
     with FileLock(folder / f".{name}.lock"):
@@ -245,9 +263,9 @@ class Status(NamedTuple):
 
 
 def status() -> list[Status]:
-    """Which sets are at hand, and where. Looks only whether the files exist: it is quick, and `load` checks them."""
+    """Which sets and weights are at hand, and where. Looks only whether files exist: quick, and `load` checks them."""
     rows = []
-    for name, spec in SPECS.items():
+    for name, spec in _specs().items():
         paths = [folder / spec.file for folder in _places().values()]
         place = next((str(path) for path in paths if path.exists()), None) if spec.file else spec.where
         remedy = f"set DCLIB_DATA to a folder that holds {spec.file}, or fetch it ({spec.megabytes} MB) on a machine "
@@ -257,24 +275,25 @@ def status() -> list[Status]:
 
 
 def fetch(destination: str | Path, names: Sequence[str] = ()) -> dict[str, str]:
-    """Fill the mirror `destination` with these sets, all that have a file by default; returns {name: why it failed}.
+    """Fill the mirror `destination` with these sets and weights, all by default; returns {name: why it failed}.
 
     Can be run again: a file that is there and whole is kept, a damaged one is replaced. Raises ValueError for a name
     that does not exist or needs no file.
     """
-    stored = [name for name in NAMES if SPECS[name].file]
+    specs = _specs()
+    stored = [name for name in specs if specs[name].file]
     for name in names:
         if name not in stored:
-            reason = f"needs no file: {SPECS[name].where}" if name in NAMES else "does not exist"
+            reason = f"needs no file: {specs[name].where}" if name in specs else "does not exist"
             raise ValueError(f"The data set {name} {reason}. A mirror can hold: {', '.join(stored)}.")
     failed = {}
     for name in names or stored:
-        print(f"{name}: {SPECS[name].what} ({SPECS[name].megabytes} MB)", flush=True)
+        print(f"{name}: {specs[name].what} ({specs[name].megabytes} MB)", flush=True)
         try:
             _fetch(name, Path(destination).expanduser())
         except OSError as error:
             failed[name] = str(error)
-        print(f"  {failed[name]}" if name in failed else f"  {Path(destination) / SPECS[name].file}", flush=True)
+        print(f"  {failed[name]}" if name in failed else f"  {Path(destination) / specs[name].file}", flush=True)
     return failed
 
 
@@ -289,7 +308,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     if given.command == "list":
         for name, place, remedy in status():
-            print(f"{name:<15} {SPECS[name].what}\n{'':<15} {place or 'not here: ' + remedy}")
+            print(f"{name:<15} {_specs()[name].what}\n{'':<15} {place or 'not here: ' + remedy}")
         return 0
     try:
         failed = fetch(given.destination, given.names)

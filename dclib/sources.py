@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import torch
     from PIL import Image
 
-__all__ = ["SPECS", "Raw", "Spec", "generator"]
+__all__ = ["SPECS", "WEIGHTS", "Raw", "Spec", "generator", "read_weights"]
 
 
 class Raw(NamedTuple):
@@ -267,6 +267,17 @@ def _archive(part: Path, url: str) -> None:
     pooch.retrieve(url, known_hash=None, fname=part.name, path=part.parent, progressbar=True)
 
 
+def read_weights(file: BinaryIO, sha256: str) -> dict[str, torch.Tensor]:
+    """A network's tensors. The file is a pickle, so nothing is unpickled whose checksum (its start) is not known."""
+    import torch
+
+    content = file.read()
+    found = hashlib.sha256(content).hexdigest()
+    if not found.startswith(sha256):
+        raise ValueError(f"its sha256 begins with {found[: len(sha256)]}, not with {sha256}")
+    return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+
+
 def _cut_rcv1(part: Path, shape: tuple[int, int], names: list[str]) -> None:
     """Reuters-10k from RCV1, after Xie, Girshick and Farhadi (2016): texts with exactly one of four root categories.
 
@@ -387,4 +398,23 @@ SPECS = {
         (partial(_cut_rcv1, shape=(10_000, 2_000), names=_ROOTS),),
         660,
     ),
+}
+
+# Weights of pretrained networks (`dclib.features`): `read` gives a dict of tensors, nothing is built from it here.
+# torchvision's names end in the start of the file's sha256. Version 1 is the one that older papers can have used.
+WEIGHTS = {
+    name: Spec(
+        f"{title} of torchvision, trained on ImageNet (IMAGENET1K_V1)",
+        "download.pytorch.org",
+        _as_read,
+        file=f"{name}-{sha256}.pth",
+        read=partial(read_weights, sha256=sha256),
+        downloads=(partial(_archive, url=f"https://download.pytorch.org/models/{name}-{sha256}.pth"),),
+        megabytes=megabytes,
+        instead="efficientnet_lite0",
+    )
+    for name, title, sha256, megabytes in (
+        ("resnet18", "ResNet18", "f37072fd", 45),
+        ("resnet50", "ResNet50", "0676ba61", 98),
+    )
 }

@@ -218,7 +218,8 @@ class Answer(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def folders(tmp_path, monkeypatch):
-    """An empty cache, no mirror."""
+    """An empty cache, no mirror, and none of the networks' weights, which test_features.py tests."""
+    monkeypatch.setattr(data, "WEIGHTS", {})
     monkeypatch.delenv("DCLIB_DATA", raising=False)
     monkeypatch.setenv("DCLIB_CACHE", str(tmp_path / "cache"))
     return tmp_path
