@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
@@ -205,3 +205,24 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SavedEstima
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float32"]  # networks compute in float32
         return tags
+
+
+def copy_autoencoder(given, input_shape: tuple[int, ...], seed: int) -> Autoencoder:
+    """What another method trains or uses instead of the user's autoencoder, which stays untouched.
+
+    A fitted one is copied with its network; an unfitted one is cloned and gets `seed` where it has none of its own.
+    Raises ValueError for something else, or where it was fitted on samples of another shape.
+    """
+    if not isinstance(given, Autoencoder):
+        raise ValueError(f"autoencoder must be a dclib Autoencoder or None, not {type(given).__name__}.")
+    if not hasattr(given, "network_"):
+        fresh = clone(given)
+        return fresh if fresh.random_state is not None else fresh.set_params(random_state=seed)
+    if given._input_shape != input_shape:
+        raise ValueError(
+            f"The autoencoder was fitted on samples of shape {given._input_shape}, but X holds samples of shape "
+            f"{input_shape}: fit it on data of this kind, or pass an unfitted one."
+        )
+    fitted = copy.copy(given)
+    fitted.network_ = copy.deepcopy(given.network_)
+    return fitted

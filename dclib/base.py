@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import json
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +53,7 @@ def check_x(estimator, x, *, reset: bool, dtype=_FLOATS) -> np.ndarray:
             "(n, c, h, w), with X.transpose(0, 3, 1, 2)."
         )
     if len(shape) == 4:
-        image_shape, x = tuple(int(s) for s in shape[1:]), np.asarray(x).reshape(shape[0], -1)
+        image_shape, x = tuple(int(s) for s in shape[1:]), np.asarray(x).reshape(shape[0], int(np.prod(shape[1:])))
     elif len(shape) == 3:
         raise ValueError(
             f"X has 3 axes, {tuple(shape)}. Pass rows (n, d), or images (n, c, h, w): for gray images X[:, None]."
@@ -67,6 +69,19 @@ def check_x(estimator, x, *, reset: bool, dtype=_FLOATS) -> np.ndarray:
     if reset:
         estimator.image_shape_ = image_shape
     return rows
+
+
+def as_tensor(rows: np.ndarray) -> torch.Tensor:
+    """A tensor on the same memory, for reading only: a memmap stays on disk."""
+    with warnings.catch_warnings():  # PyTorch warns of arrays that cannot be written to
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(rows)
+
+
+def row_blocks(n_rows: int, width: int) -> list[slice]:
+    """Blocks of rows for arrays of `width` columns: each at most 2^20 numbers, which stay in the processor's cache."""
+    size = max(2**20 // width, 256)
+    return [slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size)]
 
 
 def check_choice(name: str, value, choices) -> None:
@@ -153,6 +168,7 @@ def _pack(value, where: str, tensors: dict) -> Any:
         fitted = {k: v for k, v in vars(value).items() if k.endswith("_") and not k.startswith("_")}
         return {
             "class": type(value).__name__,
+            "module": type(value).__module__,
             "params": {k: _pack(v, f"{where}{k}.", tensors) for k, v in params.items()},
             "fitted": {k: _pack(v, f"{where}{k}.", tensors) for k, v in fitted.items()},
         }
@@ -194,6 +210,9 @@ def _unpack(packed, tensors, classes) -> Any:
         return packed
     match packed:
         case {"class": name, "params": params, "fitted": fitted}:
+            if packed.get("module", "").startswith("dclib."):  # a clusterer inside, whose module may not be loaded yet
+                importlib.import_module(packed["module"])
+                classes = _saved_classes() | classes
             estimator = classes[name](**{k: _unpack(v, tensors, classes) for k, v in params.items()})
             for key, value in fitted.items():
                 setattr(estimator, key, _unpack(value, tensors, classes))

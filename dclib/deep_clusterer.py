@@ -2,78 +2,40 @@
 
 from __future__ import annotations
 
-import copy
 import warnings
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, clone
-from sklearn.exceptions import ConvergenceWarning, NotFittedError
-from sklearn.utils.validation import check_is_fitted
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
+from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
-from dclib.autoencoder import Autoencoder, augmenter, check_training
+from dclib.autoencoder import Autoencoder, augmenter, check_training, copy_autoencoder
 from dclib.base import SavedEstimator, check_choice, check_n_clusters, check_number, check_x, draw_seed
-from dclib.kmeans import assign, kmeans_plus_plus, lloyd, squared_distances
-from dclib.training import Progress, Rows, epoch_generator, make_fabric, map_rows
+from dclib.gmm import GaussianMixture
+from dclib.kmeans import assign, balanced_start, kmeans_plus_plus, lloyd
+from dclib.training import Progress, Rows, make_fabric, map_rows
 
-INITS = ("k-means", "balanced", "stable")
-
-
-def balanced_kmeans(
-    z: Tensor, centers: Tensor, temperatures: Sequence[float] = (0.2, 0.1, 0.05, 0.02)
-) -> tuple[Tensor, float]:
-    """K-means with clusters of equal size, from these centers -> centers (k, d), loss (mean over the rows). z: (n, d)
-
-    The assignment is an entropic transport plan between samples and clusters with equal cluster shares (Cuturi 2013,
-    "Sinkhorn distances"). Its entropy falls with the temperature, in units of the variance of z; from a high one the
-    end depends little on the start.
-    """
-    z, centers = z.double(), centers.double()
-    n_clusters, scale = len(centers), torch.ones(len(centers), dtype=torch.float64, device=z.device)
-    variance = z.var(0, correction=0).sum() + torch.finfo(z.dtype).tiny
-    for temperature in temperatures:
-        for _ in range(12):
-            distances = squared_distances(z, centers) / (temperature * variance)
-            kernel = torch.exp(distances.min(1, keepdim=True).values - distances)  # (n, k), largest entry of a row is 1
-            for _ in range(30):  # Sinkhorn: alternately make the rows sum to one and the columns to n / k
-                scale = len(z) / n_clusters / ((1 / (kernel @ scale)) @ kernel)
-            plan = kernel * scale
-            plan /= plan.sum(1, keepdim=True)
-            centers = plan.T @ z / plan.sum(0)[:, None]
-    loss = float((plan * squared_distances(z, centers)).sum() / len(z))
-    return centers.float(), loss
+INITS = ("k-means", "balanced", "gmm")
 
 
-def agreement(z: Tensor, moved: Tensor, centers: Tensor) -> float:
-    """Share of samples whose code z and whose augmented image's code `moved`, both (n, d), are in the same cluster.
-
-    High where the borders between clusters run through empty space: a border through the middle of a class separates
-    images from their own shifted copies. No label is needed, only that a small shift leaves the class as it is.
-    """
-    return float((assign(z, centers)[0] == assign(moved, centers)[0]).float().mean())
-
-
-def start_centers(
-    z: Tensor, n_clusters: int, init: str, n_init: int, generator: torch.Generator, moved: Tensor | None = None
-) -> Tensor:
-    """Centers in the latent space to start from -> (k, d). z, moved (only for "stable"): (n, d)"""
+def start_centers(z: Tensor, n_clusters: int, init: str, n_init: int, generator: torch.Generator) -> Tensor:
+    """Centers in the latent space to start from -> (k, d). z: (n, d)"""
     if init == "k-means":
         starts = (z[kmeans_plus_plus(z, n_clusters, generator)] for _ in range(n_init))
         return min((lloyd(z, start) for start in starts), key=lambda run: run[2][-1])[0]
     # A sample of the rows is enough for k means, and the transport plan is dense.
-    sample = torch.randperm(len(z), generator=generator)[:20_000].to(z.device)
-    z = z[sample]
-    if init == "balanced" or moved is None:
-        draws = (torch.randperm(len(z), generator=generator)[:n_clusters].to(z.device) for _ in range(n_init))
-        return min((balanced_kmeans(z, z[draw]) for draw in draws), key=lambda run: run[1])[0]
-    # From a high temperature nearly all runs end in one place, which may be wrong: begin low, to have a choice.
-    moved = moved[sample]
-    starts = (z[kmeans_plus_plus(z, n_clusters, generator)] for _ in range(n_init))
-    runs = (balanced_kmeans(z, start, temperatures=(0.05, 0.02))[0] for start in starts)
-    return max(runs, key=lambda centers: agreement(z, moved, centers))
+    z = z[torch.randperm(len(z), generator=generator)[:20_000].to(z.device)]
+    if init == "balanced":
+        return min((balanced_start(z, n_clusters, generator) for _ in range(n_init)), key=lambda run: run[1])[0]
+    seed = int(torch.randint(2**31, (1,), generator=generator))
+    # A floor under the variances, in the units of z: codes may lie in a subspace.
+    floor = 1e-4 * float(z.var(0, correction=0).mean()) + 1e-12
+    mixture = GaussianMixture(
+        n_clusters, init="balanced", n_init=n_init, reg_covar=floor, tol=1e-4, max_iter=1000, random_state=seed
+    )
+    return torch.from_numpy(mixture.fit(z.cpu().numpy()).means_).to(z.device)
 
 
 class Monitor:
@@ -107,8 +69,8 @@ class DeepClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         with the same `augment`. (`sklearn.base.clone` makes an unfitted copy of it, as of every estimator.)
     init : start of the centers, chosen among `n_init` runs without any label. "k-means": the lowest loss. "balanced":
         k-means with clusters of equal size, the lowest loss; assumes classes of about equal size, as DEC's target
-        does too. "stable": of these balanced runs the one whose clusters change least under augmentation; assumes
-        also that augmentation leaves the class as it is.
+        does too. "gmm": from each of these balanced partitions EM fits a Gaussian mixture with full covariances; the
+        centers are the means of the one with the highest likelihood.
     n_init : number of these runs.
     epochs, batch_size, learning_rate, callbacks, device, precision, random_state : as in `Autoencoder`.
 
@@ -128,9 +90,7 @@ class DeepClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         check_choice("init", self.init, self._inits)
         check_number("n_init", self.n_init, 1, integer=True)
         self._check_parameters()
-        augment: Any = augmenter(getattr(self, "augment", False), self.image_shape_)
-        if self.init == "stable" and augment is None:
-            raise ValueError('init="stable" compares images with augmented ones: set augment=True, or init="balanced".')
+        augmenter(getattr(self, "augment", False), self.image_shape_)
         n_steps = self.epochs * -(-len(rows) // self.batch_size)
         if n_steps < 50:
             warnings.warn(
@@ -145,12 +105,8 @@ class DeepClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         network: Any = self.autoencoder_.network_.to(fabric.device)
         data = Rows(rows, self._input_shape, fabric.device)
         z = map_rows(network.encode, data, fabric)
-        moved = None
-        if self.init == "stable":
-            draws = epoch_generator(seed, 0, fabric.device)
-            moved = map_rows(lambda x: network.encode(augment(x, draws)), data)
         generator = torch.Generator().manual_seed(seed)
-        start = self._start_centers(z, generator, moved)
+        start = self._start_centers(z, generator)
         start = fabric.broadcast(start.cpu()).to(fabric.device)  # processes on unlike machines might differ in a digit
         centers = torch.nn.Parameter(start.contiguous())
         self._publish(centers)
@@ -179,23 +135,8 @@ class DeepClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         if given is None:
             progress = [Progress()] if any(isinstance(c, Progress) for c in self.callbacks or ()) else None
             given = self._default_autoencoder(callbacks=progress, device=self.device, precision=self.precision)
-        if not isinstance(given, Autoencoder):
-            raise ValueError(f"autoencoder must be a dclib Autoencoder or None, not {type(given).__name__}.")
-        try:
-            check_is_fitted(given)
-        except NotFittedError:
-            fresh = clone(given)
-            if fresh.random_state is None:
-                fresh.set_params(random_state=seed)
-            return self._train_autoencoder(fresh, x)
-        if given._input_shape != self._input_shape:
-            raise ValueError(
-                f"The autoencoder was fitted on samples of shape {given._input_shape}, but X holds samples of shape "
-                f"{self._input_shape}: fit it on data of this kind, or pass an unfitted one."
-            )
-        fitted = copy.copy(given)
-        fitted.network_ = copy.deepcopy(given.network_)
-        return fitted
+        autoencoder = copy_autoencoder(given, self._input_shape, seed)
+        return autoencoder if hasattr(autoencoder, "network_") else self._train_autoencoder(autoencoder, x)
 
     def _default_autoencoder(self, **options) -> Autoencoder:
         return Autoencoder(augment=getattr(self, "augment", False), **options)
@@ -203,8 +144,8 @@ class DeepClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
     def _train_autoencoder(self, autoencoder: Autoencoder, x: np.ndarray) -> Autoencoder:
         return autoencoder.fit(x)
 
-    def _start_centers(self, z: Tensor, generator: torch.Generator, moved: Tensor | None) -> Tensor:
-        return start_centers(z, self.n_clusters, self.init, self.n_init, generator, moved)
+    def _start_centers(self, z: Tensor, generator: torch.Generator) -> Tensor:
+        return start_centers(z, self.n_clusters, self.init, self.n_init, generator)
 
     def _publish(self, centers: Tensor) -> None:
         """Show the present centers to callbacks and users."""

@@ -12,12 +12,13 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from dclib import autoencoder, base, dec, gmm, kmeans
+from dclib import autoencoder, base, dec, gmm, kmeans, latent
 from dclib.autoencoder import Autoencoder
 from dclib.data import load
 from dclib.dec import DEC
 from dclib.gmm import GaussianMixture
 from dclib.kmeans import GradientKMeans, KMeans
+from dclib.latent import LatentClustering
 
 SMALL = {"latent_dim": 2, "hidden": (8,), "epochs": 2, "batch_size": 32}
 
@@ -29,6 +30,7 @@ def estimators():
         GradientKMeans(3, batch_size=32, epochs=5),
         GaussianMixture(3, covariance_type="diag", reg_covar=1e-3, n_init=1),
         Autoencoder(**SMALL),
+        LatentClustering(Autoencoder(**SMALL), KMeans(3, n_init=2)),
         DEC(3, autoencoder=Autoencoder(**SMALL), n_init=2, epochs=2, batch_size=32),
     ]
 
@@ -46,7 +48,7 @@ def test_scikit_learn_checks(estimator, check):
 
 
 def test_every_estimator_is_tested_here():
-    modules = (kmeans, gmm, autoencoder, dec)
+    modules = (kmeans, gmm, autoencoder, latent, dec)
     found = {
         cls
         for module in modules
