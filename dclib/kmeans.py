@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -94,6 +94,7 @@ def kmeans_plus_plus(
     """
     weight = torch.ones(len(x), dtype=x.dtype, device=x.device) if sample_weight is None else sample_weight
     n_trials = 2 + int(np.log(n_clusters))
+    norms = x.square().sum(1, keepdim=True)
 
     def draw(mass: Tensor, size: int) -> Tensor:
         # Inverse of the cumulative mass, in float64: torch.multinomial takes at most 2^24 categories.
@@ -102,13 +103,13 @@ def kmeans_plus_plus(
         return torch.searchsorted(cumulative, where, right=True).clamp_(max=len(mass) - 1).to(x.device)
 
     chosen = draw(weight, 1)
-    closest = squared_distances(x, x[chosen])[:, 0]
+    closest = (norms + _partial_distances(x, x[chosen])).clamp_(min=0)[:, 0]
     for _ in range(n_clusters - 1):
         mass = closest * weight
         if not mass.any():  # fewer distinct points than clusters: any point is as good as another
             mass = weight
         trials = draw(mass, n_trials)
-        distances = torch.minimum(squared_distances(x, x[trials]), closest[:, None])  # (n, n_trials)
+        distances = torch.minimum((norms + _partial_distances(x, x[trials])).clamp_(min=0), closest[:, None])
         best = (weight @ distances).argmin()
         closest = distances[:, best]
         chosen = torch.cat([chosen, trials[best, None]])
@@ -144,6 +145,36 @@ def lloyd(
     labels, distances = assign(x, centers)
     losses.append(float(weight @ distances))
     return centers, labels, losses
+
+
+def balanced_kmeans(
+    z: Tensor, centers: Tensor, temperatures: Sequence[float] = (0.2, 0.1, 0.05, 0.02)
+) -> tuple[Tensor, float]:
+    """K-means with clusters of equal size, from these centers -> centers (k, d), loss (mean over the rows). z: (n, d)
+
+    The assignment is an entropic transport plan between samples and clusters with equal cluster shares (Cuturi 2013,
+    "Sinkhorn distances"). Its entropy falls with the temperature, in units of the variance of z; from a high one the
+    end depends little on the start.
+    """
+    z, centers = z.double(), centers.double()
+    n_clusters, scale = len(centers), torch.ones(len(centers), dtype=torch.float64, device=z.device)
+    variance = z.var(0, correction=0).sum() + torch.finfo(z.dtype).tiny
+    for temperature in temperatures:
+        for _ in range(12):
+            distances = squared_distances(z, centers) / (temperature * variance)
+            kernel = torch.exp(distances.min(1, keepdim=True).values - distances)  # (n, k), largest entry of a row is 1
+            for _ in range(30):  # Sinkhorn: alternately make the rows sum to one and the columns to n / k
+                scale = len(z) / n_clusters / ((1 / (kernel @ scale)) @ kernel)
+            plan = kernel * scale
+            plan /= plan.sum(1, keepdim=True)
+            centers = plan.T @ z / plan.sum(0)[:, None]
+    loss = float((plan * squared_distances(z, centers)).sum() / len(z))
+    return centers.float(), loss
+
+
+def balanced_start(x: Tensor, n_clusters: int, generator: torch.Generator) -> tuple[Tensor, float]:
+    """`balanced_kmeans` of x (n, d) from random samples -> centers (k, d), loss."""
+    return balanced_kmeans(x, x[torch.randperm(len(x), generator=generator)[:n_clusters].to(x.device)])
 
 
 class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, SavedEstimator):
@@ -394,6 +425,8 @@ class GradientKMeans(KMeans):
         Samplawski's start np.eye(k, d).
     revive : after each epoch move centers that were nearest to no sample in it to samples, drawn in proportion to the
         squared distance from their centers (in `partial_fit`: after 100·k samples without one).
+    tol : training ends when an epoch lowers the loss by this share or less, and revives no center; 0 is never. The
+        default ends about where scikit-learn's MiniBatchKMeans does, 0.001 about a percent lower.
     epochs, batch_size, callbacks, device, random_state : as in `Autoencoder`. float32 and float64 stay what they are.
 
     Attributes
@@ -406,11 +439,12 @@ class GradientKMeans(KMeans):
 
     def __init__(
         self, n_clusters=10, *, temperature=0.0, optimizer="auto", learning_rate=0.01, init="k-means++", revive=True,
-        epochs=10, batch_size=256, callbacks=None, device="auto", random_state=None,
+        epochs=20, tol=0.03, batch_size=256, callbacks=None, device="auto", random_state=None,
     ):  # fmt: skip
         self.n_clusters, self.temperature, self.optimizer = n_clusters, temperature, optimizer
         self.learning_rate, self.init, self.revive, self.epochs = learning_rate, init, revive, epochs
-        self.batch_size, self.callbacks, self.device, self.random_state = batch_size, callbacks, device, random_state
+        self.tol, self.batch_size, self.callbacks, self.device = tol, batch_size, callbacks, device
+        self.random_state = random_state
 
     def fit(self, X, y=None):  # type: ignore[override]  # no sample weights here
         """Cluster X, (n, d) or images (n, c, h, w); `y` is ignored. Raises ValueError for bad input."""
@@ -425,6 +459,7 @@ class GradientKMeans(KMeans):
         # Each sample's center when its batch came by: an epoch's report without another pass over the data.
         labels = torch.full((len(rows),), -1, device=fabric.device)
         previous, started = labels.clone(), False
+        spent, last = torch.zeros((), device=fabric.device), torch.tensor(math.inf)  # losses of two epochs
 
         def total(mean: Tensor, weight: float) -> Any:
             return mean if fabric.world_size == 1 else fabric.all_reduce(mean * weight, reduce_op="mean")
@@ -434,6 +469,7 @@ class GradientKMeans(KMeans):
             x = batch.x.sub_(offset)
             weighted = partial(total, weight=batch.weight)
             loss, labels[batch.rows] = descent.step(x, batch.size, len(rows), weighted)
+            spent.add_(loss * (batch.weight * batch.size / len(rows)))
             return {"loss": loss}
 
         def refresh() -> dict[str, float]:
@@ -456,11 +492,16 @@ class GradientKMeans(KMeans):
                 draws = epoch_generator(seed + 1, len(self.history_) + 1, fabric.device)
                 sample = torch.randperm(len(rows), generator=draws, device=draws.device)[:_SAMPLE]
                 report["revived"] = descent.revive(unused, data[sample] - offset, draws)
+            loss = total(spent, weight=1.0).cpu()
+            report["stop"] = self.tol > 0 and bool(loss >= (1 - self.tol) * last) and not report["revived"]
             previous.copy_(labels)
+            last.copy_(loss)
             labels.fill_(-1)
+            spent.zero_()
             return report
 
         state = {"centers": descent.centers, "counts": descent.counts, "idle": descent.idle, "previous": previous}
+        state["last"] = last
         if descent.optimizer:
             state["optimizer"] = descent.optimizer
         train(self, step, data, fabric=fabric, state=state, seed=seed, refresh=refresh)
@@ -513,6 +554,7 @@ class GradientKMeans(KMeans):
                 'temperature=0, or optimizer="adam".'
             )
         check_number("learning_rate", self.learning_rate, 0, open_low=True)
+        check_number("tol", self.tol, 0)
         for name in ("epochs", "batch_size"):
             check_number(name, getattr(self, name), 1, integer=True)
 
@@ -545,5 +587,7 @@ class GradientKMeans(KMeans):
     def _keep(self, descent: _Descent, shift: np.ndarray, rows: np.ndarray) -> None:
         self.cluster_centers_ = descent.centers.detach().cpu().numpy() + shift
         self.optimizer_state_ = descent.save()
-        labels, nearest = assign(*self._centered(rows))  # as `predict` computes them: the two agree to the last tie
-        self.labels_, self.inertia_ = labels.numpy(), float(nearest.sum())
+        # In blocks, without a second copy of the data, and as `predict` computes: the two agree to the last tie.
+        found = [assign(*self._centered(rows[start : start + _BLOCK])) for start in range(0, len(rows), _BLOCK)]
+        self.labels_ = torch.cat([labels for labels, _ in found]).numpy()
+        self.inertia_ = float(torch.cat([distances for _, distances in found]).sum())

@@ -1,6 +1,8 @@
 """K-means by gradient: the gradients by hand and by autograd, Lloyd and MiniBatchKMeans as special cases, revival."""
 
 import math
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -119,7 +121,7 @@ def test_full_batches_with_the_running_mean_are_lloyd(digits, dtype):
     x = (digits + 0.01 * np.random.default_rng(0).standard_normal(digits.shape)).astype(dtype)
     start = x[:: len(x) // 10][:10]
     for epochs in (1, 2, 7):
-        ours = GradientKMeans(10, optimizer="mean", init=start, batch_size=len(x), epochs=epochs).fit(x)
+        ours = GradientKMeans(10, optimizer="mean", init=start, batch_size=len(x), epochs=epochs, tol=0).fit(x)
         centers, _, losses = lloyd(torch.from_numpy(x), torch.from_numpy(start), max_iter=epochs)
         np.testing.assert_allclose(ours.cluster_centers_, centers, atol=1e-4 if dtype == np.float32 else 1e-12)
         np.testing.assert_allclose(ours.history_["loss"], np.array(losses[:-1]) / 2 / len(x), rtol=1e-4)
@@ -142,7 +144,7 @@ def test_partial_fit_equals_scikit_learn(digits):
 def test_the_running_mean_reaches_back_one_epoch(digits):
     """n_k after m batches of b: each batch keeps 1 − b/n of the earlier ones, so that their sum tends to n."""
     n, b = 1700, 100
-    model = GradientKMeans(10, batch_size=b, epochs=3, random_state=0).fit(digits[:n])
+    model = GradientKMeans(10, batch_size=b, epochs=3, tol=0, random_state=0).fit(digits[:n])
     assert model.n_steps_ == 51
     assert model.optimizer_state_["counts"].sum() == pytest.approx(n * (1 - (1 - b / n) ** 51), rel=1e-5)
 
@@ -173,7 +175,7 @@ def test_a_single_sample_moves_its_center_by_one_nth():
 )
 def test_it_ends_about_where_lloyd_does(digits, parameters):
     start = digits[kmeans_plus_plus(torch.from_numpy(digits), 10, torch.Generator().manual_seed(0))]
-    model = GradientKMeans(10, init=start, epochs=30, random_state=0, **parameters).fit(digits)
+    model = GradientKMeans(10, init=start, epochs=30, tol=0, random_state=0, **parameters).fit(digits)
     assert model.inertia_ < 1.03 * KMeans(10, init=start).fit(digits).inertia_
     assert model.history_["loss"][-1] < model.history_["loss"][0]
     assert model.inertia_ == pytest.approx(np.square(digits - model.cluster_centers_[model.labels_]).sum(), rel=1e-4)
@@ -196,7 +198,7 @@ def test_starts(digits):
 
 @pytest.mark.parametrize("name", optimizers())
 def test_every_torch_optimizer_lowers_the_loss_and_goes_on_after_loading(digits, name, tmp_path):
-    model = GradientKMeans(10, optimizer=name, init=digits[:10], epochs=5, random_state=0)
+    model = GradientKMeans(10, optimizer=name, init=digits[:10], epochs=5, tol=0, random_state=0)
     model.fit(digits)
     assert model.history_["loss"][-1] < model.history_["loss"][0]
     model.save(tmp_path / "model")
@@ -230,7 +232,7 @@ def test_auto_is_the_running_mean_or_adam(digits):
 def test_history_reports_what_the_batches_saw(digits):
     """With full batches that is the E-step of each epoch."""
     start = digits[:5]
-    model = GradientKMeans(5, init=start, batch_size=len(digits), epochs=3).fit(digits)
+    model = GradientKMeans(5, init=start, batch_size=len(digits), epochs=3, tol=0).fit(digits)
     labels = [
         assign(torch.from_numpy(digits), lloyd(torch.from_numpy(digits), torch.from_numpy(start), max_iter=i)[0])[0]
         if i
@@ -243,6 +245,23 @@ def test_history_reports_what_the_batches_saw(digits):
     shares = [float(torch.bincount(a, minlength=5).min()) / len(digits) for a in labels]
     assert model.history_["smallest_share"] == pytest.approx(shares, abs=2e-3)
     assert model.history_["revived"] == [0, 0, 0]
+
+
+def test_it_ends_when_an_epoch_lowers_the_loss_by_a_share_of_tol_or_less(digits):
+    options = {"n_clusters": 10, "epochs": 40, "random_state": 0}
+    losses = np.array(GradientKMeans(tol=0, **options).fit(digits).history_["loss"])
+    falls = 1 - losses[1:] / losses[:-1]
+    for tol in (0.05, 0.003):
+        model = GradientKMeans(tol=tol, **options).fit(digits)
+        assert len(losses) == 40 > len(model.history_) == 2 + np.argmax(falls <= tol)
+        assert model.history_["loss"] == losses[: len(model.history_)].tolist()
+    # The step throws center 1 from 1 to −1: in the second epoch the loss rises, but a center is revived, too.
+    options = {"optimizer": "sgd", "learning_rate": 10, "epochs": 3, "tol": 0.5, "random_state": 0}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model = GradientKMeans(2, init=[[0.0], [1.0]], **options).fit(np.array([[0.0], [0.6]]))
+    assert model.history_["loss"][:2] == pytest.approx([0.04, 0.09])
+    assert model.history_["revived"][:2] == [0, 1] and len(model.history_) == 3
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -277,7 +296,7 @@ def test_float32_survives_far_from_the_origin():
 def test_unused_centers_are_revived(optimizer):
     x = blobs(600, 6, 2)
     start = np.vstack([x[:2], np.full((4, 2), 1e3)])
-    options = {"optimizer": optimizer, "learning_rate": 0.05, "init": start, "epochs": 30, "random_state": 0}
+    options = {"optimizer": optimizer, "learning_rate": 0.05, "init": start, "epochs": 30, "tol": 0, "random_state": 0}
     with pytest.warns(ConvergenceWarning, match="Only 2 of 6 clusters have points.*revive=True"):
         dead = GradientKMeans(6, revive=False, **options).fit(x)
     assert dead.history_["revived"] == [0] * 30 and dead.history_["smallest_share"] == [0] * 30
@@ -292,10 +311,10 @@ def test_unused_centers_are_revived(optimizer):
 
 def test_a_center_that_has_samples_is_never_revived(digits):
     """Small shares are not unused: every batch has its clusters, some of them rarely."""
-    model = GradientKMeans(2, init=digits[:2], epochs=5, batch_size=32).fit(digits)
+    model = GradientKMeans(2, init=digits[:2], epochs=5, tol=0, batch_size=32).fit(digits)
     assert model.history_["revived"] == [0] * 5
     x = np.concatenate([blobs(500, 1), np.full((1, 5), 1e3)])  # one sample far away has a center of its own
-    model = GradientKMeans(2, init=np.stack([x[0], x[-1]]), epochs=5, batch_size=50).fit(x)
+    model = GradientKMeans(2, init=np.stack([x[0], x[-1]]), epochs=5, tol=0, batch_size=50).fit(x)
     assert model.history_["revived"] == [0] * 5
     np.testing.assert_allclose(model.cluster_centers_[1], 1e3)
 
@@ -365,7 +384,7 @@ class StopAfter(Callback):
 def test_an_interrupted_training_ends_the_same(digits, tmp_path, parameters):
     # Centers that start far away, so that some are revived before and after the interruption.
     start = np.vstack([digits[:5], digits[:5] + np.arange(1, 6)[:, None]])
-    options = {"init": start, "epochs": 6, "batch_size": 100, "random_state": 0, **parameters}
+    options = {"init": start, "epochs": 6, "tol": 0, "batch_size": 100, "random_state": 0, **parameters}
     whole = GradientKMeans(10, **options).fit(digits)
     assert sum(whole.history_["revived"]) > 0
     with pytest.raises(KeyboardInterrupt):
@@ -377,18 +396,18 @@ def test_an_interrupted_training_ends_the_same(digits, tmp_path, parameters):
 
 def test_callbacks_see_the_centers_of_each_epoch(digits):
     y = load("digits").y
-    options = {"epochs": 4, "random_state": 0}
+    options = {"epochs": 4, "tol": 0, "random_state": 0}
     plain = GradientKMeans(10, **options).fit(digits)
     watched = GradientKMeans(10, **options, callbacks=[Scores(digits, y)]).fit(digits)
     assert np.array_equal(plain.cluster_centers_, watched.cluster_centers_)
     assert len(watched.history_["acc"]) == 4 and watched.history_["acc"][-1] > 0.5
-    early = GradientKMeans(10, epochs=200, random_state=0, callbacks=[EarlyStopping(patience=2)]).fit(digits)
+    early = GradientKMeans(10, epochs=200, tol=0, random_state=0, callbacks=[EarlyStopping(patience=2)]).fit(digits)
     assert len(early.history_) < 100
     assert early.n_steps_ == len(early.history_) * math.ceil(1797 / 256)
 
 
 def test_partial_fit_goes_on_from_fit(digits):
-    model = GradientKMeans(10, epochs=5, random_state=0).fit(digits)
+    model = GradientKMeans(10, epochs=5, tol=0, random_state=0).fit(digits)
     before = model.cluster_centers_
     model.partial_fit(digits[:100])
     moved = np.abs(model.cluster_centers_ - before).max()
@@ -428,6 +447,7 @@ def test_a_step_stays_on_its_device(parameters):
         ({"optimizer": "lbfgs"}, blobs(), "optimizer='lbfgs' is not known"),
         ({"optimizer": "mean", "temperature": 1.0}, blobs(), 'set temperature=0, or optimizer="adam"'),
         ({"learning_rate": 0}, blobs(), "learning_rate=0"),
+        ({"tol": -0.1}, blobs(), "tol=-0.1"),
         ({"epochs": 0}, blobs(), "epochs=0"),
         ({"batch_size": 1.5}, blobs(), "batch_size=1.5 must be an integer"),
         ({"init": "plus"}, blobs(), "init='plus' is not known: choose one of 'k-means\\+\\+', 'random'"),
@@ -449,3 +469,29 @@ def test_bad_input_is_named(parameters, x, message):
 def test_a_learning_rate_that_blows_up_names_the_epoch(digits):
     with pytest.raises(FloatingPointError, match="not finite in epoch"):
         GradientKMeans(2, optimizer="sgd", learning_rate=1e6, epochs=50, random_state=0).fit(digits)
+
+
+@pytest.mark.parametrize("optimizer", ["mean", "sgd"])
+def test_two_processes_train_what_one_would(digits, optimizer, tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        f"""
+import os, numpy as np
+from dclib.kmeans import GradientKMeans
+x = np.load({str(tmp_path / "x.npy")!r})
+options = dict(init=x[:10] * np.arange(1, 11)[:, None], optimizer={optimizer!r}, learning_rate=1.0, random_state=0)
+model = GradientKMeans(10, batch_size=101, epochs=3, tol=0, **options).fit(x)
+rank = os.environ.get("RANK", "one")
+np.savez({str(tmp_path)!r} + f"/{{rank}}.npz", centers=model.cluster_centers_, history=model.history_.to_frame())
+"""
+    )
+    np.save(tmp_path / "x.npy", digits.astype(np.float64))
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    for launcher in ([], torchrun):
+        subprocess.run([sys.executable, *launcher, str(script)], check=True, capture_output=True, timeout=300)
+    one = np.load(tmp_path / "one.npz")
+    assert one["history"][:, -1].sum() > 0  # some centers were revived
+    for rank in ("0", "1"):
+        found = np.load(tmp_path / f"{rank}.npz")
+        np.testing.assert_allclose(found["centers"], one["centers"], atol=1e-9)
+        np.testing.assert_allclose(found["history"], one["history"], atol=1e-9)
