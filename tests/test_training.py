@@ -110,6 +110,8 @@ def train_and_save(directory, seconds, module, name):
         options |= {"latent_dim": 3, "hidden": (16,)}
     elif "autoencoder" in method._get_param_names():
         options |= {"n_clusters": 4, "autoencoder": Autoencoder(3, hidden=(16,), **options).fit(x)}
+    if "tol" in method._get_param_names():
+        options["tol"] = 0  # all six epochs
     model = method(**options)
     model.set_params(callbacks=[Evaluate(slow), Checkpoint(directory / "training.ckpt")]).fit(x)
     model.save(directory / "model.safetensors")
