@@ -50,15 +50,17 @@ class AutoencodedKMeans(DeepClusterer):
     _inits = ("k-means", "balanced", "identity")
 
     def __init__(
-        self, n_clusters=100, *, autoencoder=None, init="k-means", n_init=3, noise=0.0, epochs=15, batch_size=100,
-        learning_rate=1e-3, callbacks=None, device="auto", precision="auto", random_state=None,
+        self, n_clusters=100, *, autoencoder=None, init="k-means", n_init=3, noise=0.0, clustering_weight=0.03,
+        epochs=15, batch_size=100, learning_rate=1e-3, callbacks=None, device="auto", precision="auto", random_state=None,
     ):  # fmt: skip
         self.n_clusters, self.autoencoder, self.init, self.n_init = n_clusters, autoencoder, init, n_init
-        self.noise, self.epochs, self.batch_size, self.learning_rate = noise, epochs, batch_size, learning_rate
-        self.callbacks, self.device, self.precision, self.random_state = callbacks, device, precision, random_state
+        self.noise, self.clustering_weight, self.epochs, self.batch_size = noise, clustering_weight, epochs, batch_size
+        self.learning_rate, self.callbacks, self.device, self.precision = learning_rate, callbacks, device, precision
+        self.random_state = random_state
 
     def _check_parameters(self) -> None:
         check_number("noise", self.noise, 0)
+        check_number("clustering_weight", self.clustering_weight, 0)
 
     def _default_autoencoder(self, **options) -> Autoencoder:
         return Autoencoder(256, network="shallow", activation="tanh", noise=self.noise, **options)
@@ -69,10 +71,10 @@ class AutoencodedKMeans(DeepClusterer):
             return autoencoder
         return super()._train_autoencoder(autoencoder, x)
 
-    def _start_centers(self, z, generator, moved) -> Tensor:
+    def _start_centers(self, z, generator) -> Tensor:
         if self.init == "identity":
             return pseudo_identity(self.n_clusters, z.shape[1])
-        return super()._start_centers(z, generator, moved)
+        return super()._start_centers(z, generator)
 
     def _train(self, data, network, centers, fabric, seed) -> None:
         joint = ClusteringModel(network, centers, decode=True)
@@ -88,7 +90,7 @@ class AutoencodedKMeans(DeepClusterer):
             noisy = batch.x + self.noise * batch.randn(*batch.x.shape[1:]) if self.noise else batch.x
             z, reconstruction, means = model(noisy)
             decoding, clustering = reconstruction_loss(reconstruction, batch.x), kmeans_loss(z, means)
-            loss = decoding + clustering
+            loss = decoding + self.clustering_weight * clustering
             descend(fabric, optimizer, loss, batch)
             return {"loss": loss, "reconstruction": decoding, "kmeans": clustering}
 

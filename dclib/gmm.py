@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from dclib.base import SavedEstimator, check_choice, check_number, check_x, make_generator
-from dclib.kmeans import assign, kmeans_plus_plus, lloyd, update
+from dclib.kmeans import assign, balanced_start, kmeans_plus_plus, lloyd, update
 
 COVARIANCE_TYPES = ("full", "tied", "diag", "spherical")
 
@@ -154,8 +154,9 @@ class GaussianMixture(ClusterMixin, SavedEstimator):
     ----------
     n_components : number of components k.
     covariance_type : "full" (each its own), "tied" (one for all), "diag" (axes along the features) or "spherical".
-    init : "k-means", "random" (k different samples) or an array (k, d) of means. The first weights, means and
-        covariances are those of the samples nearest to each.
+    init : "k-means", "balanced" (clusters of equal size, on at most 20,000 of the samples), "random" (k different
+        samples) or an array (k, d) of means. The first weights, means and covariances are those of the samples nearest
+        to each.
     n_init : starts; the one with the highest likelihood is kept. An array as `init` is one start.
     max_iter : most EM iterations of one start.
     tol : a start ends when an iteration changes the mean log-likelihood by less than this.
@@ -231,11 +232,14 @@ class GaussianMixture(ClusterMixin, SavedEstimator):
                 )
             yield assign(x, torch.from_numpy(means - origin))[0]
             return
-        check_choice("init", self.init, ("k-means", "random"))
+        check_choice("init", self.init, ("k-means", "balanced", "random"))
         generator = make_generator(self.random_state)
         for _ in range(self.n_init):
             if self.init == "random":
                 yield assign(x, x[torch.randperm(len(x), generator=generator)[:k]])[0]
+            elif self.init == "balanced":
+                sample = x[torch.randperm(len(x), generator=generator)[:20_000]]
+                yield assign(x, balanced_start(sample, k, generator)[0].to(x.dtype))[0]
             else:
                 tol = 1e-4 * float(x.var(0, correction=0).mean())
                 yield lloyd(x, x[kmeans_plus_plus(x, k, generator)], tol=tol)[1]

@@ -15,9 +15,11 @@ FLOORS = (
     {"sources"},
     {"data", "networks", "metrics", "augmentation", "exercises"},
     {"training"},
-    {"base"},
+    {"base", "shares"},
+    {"elkan"},
     {"kmeans", "autoencoder", "features", "plots"},
-    {"gmm", "deep_clusterer", "latent"},
+    {"gmm"},
+    {"deep_clusterer", "latent"},
     {"dec", "autoencoded_kmeans", "dcra", "dcan"},
     {"widgets"},
 )

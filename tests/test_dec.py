@@ -10,8 +10,8 @@ from dclib.augmentation import RandomShiftRotate
 from dclib.autoencoder import Autoencoder, reconstruction_loss
 from dclib.data import load
 from dclib.dec import DEC, kl_divergence, soft_assignment, target_distribution
-from dclib.deep_clusterer import Monitor, agreement, balanced_kmeans, start_centers
-from dclib.kmeans import assign
+from dclib.deep_clusterer import Monitor, start_centers
+from dclib.kmeans import assign, balanced_kmeans
 from dclib.metrics import clustering_accuracy
 from dclib.networks import DenseAutoencoder
 from dclib.training import Progress
@@ -210,40 +210,26 @@ def test_the_balanced_start_has_equal_shares_and_a_loss_that_ranks():
     assert loss == pytest.approx(own, rel=0.1)
 
 
-@pytest.mark.parametrize("init", ["k-means", "balanced"])
+@pytest.mark.parametrize("init", ["k-means", "balanced", "gmm"])
 def test_starts_are_reproducible(init):
     z, _ = unequal_line()
     a, b = (start_centers(z, 3, init, 2, torch.Generator().manual_seed(1)) for _ in range(2))
     assert torch.equal(a, b) and a.dtype == torch.float32
 
 
-def test_agreement_by_hand():
-    z, moved = torch.tensor([[0.0], [1.0], [4.0], [6.0]]), torch.tensor([[1.0], [4.0], [4.0], [7.0]])
-    assert agreement(z, moved, torch.tensor([[0.0], [5.0]])) == 0.75
+def test_the_gmm_start_finds_clusters_of_unequal_size():
+    """A group with three times as many samples: equal shares cut it, and EM mends that from the same start."""
+    z = torch.randn(800, 2, generator=torch.Generator().manual_seed(0))
+    z[600:] += torch.tensor([9.0, 0.0])
+    for init, close in (("balanced", False), ("gmm", True)):
+        right = float(start_centers(z, 2, init, 3, torch.Generator().manual_seed(0))[:, 0].max())
+        assert (abs(right - 9) < 0.3) == close
 
 
-def test_the_stable_start_prefers_borders_through_empty_space():
-    """Four groups at the corners of an oblong that is longer along x. Two clusters of equal size cut it across x at the
-    lowest loss; but augmentation blurs the groups along x, up to that border and beyond."""
-    generator = torch.Generator().manual_seed(0)
-    corners = torch.tensor([[0.0, 0.0], [4.2, 0.0], [0.0, 4.0], [4.2, 4.0]]).repeat(100, 1)
-    z = corners + 0.1 * torch.randn(400, 2, generator=generator)
-    moved = z + torch.tensor([2.5, 0.0]) * torch.randn(400, 1, generator=generator)  # augmentation moves along x only
-    balanced = start_centers(z, 2, "balanced", 20, torch.Generator().manual_seed(0))
-    stable = start_centers(z, 2, "stable", 20, torch.Generator().manual_seed(0), moved)
-    assert (balanced[0] - balanced[1]).abs().argmax() == 0  # cut across x: the longer side, the lower loss
-    assert (stable[0] - stable[1]).abs().argmax() == 1  # cut across y, which augmentation leaves alone
-
-
-def test_the_stable_start_needs_augmentation(digits, autoencoder):
-    with pytest.raises(ValueError, match='init="stable" compares .*augment=True'):
-        DEC(autoencoder=autoencoder, init="stable").fit(digits.x)
-    model = DEC(autoencoder=autoencoder, init="stable", augment=True, n_init=2, epochs=1, random_state=0).fit(digits.x)
-    assert len(np.unique(model.start_labels_)) == 10
-
-
-def test_the_balanced_start_takes_constant_and_few_data():
-    assert torch.isfinite(start_centers(torch.zeros(5, 2), 3, "balanced", 2, torch.Generator())).all()
+@pytest.mark.parametrize("init", ["balanced", "gmm"])
+def test_the_equal_starts_take_constant_and_few_data(init):
+    assert torch.isfinite(start_centers(torch.zeros(5, 2), 3, init, 2, torch.Generator())).all()
+    assert torch.isfinite(start_centers(torch.rand(4, 3), 3, init, 2, torch.Generator())).all()
 
 
 # --- alarms -----------------------------------------------------------------------------------------------------------
