@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import importlib
 import json
 import os
@@ -36,9 +37,12 @@ def make_generator(random_state) -> torch.Generator:
 def check_x(estimator, x, *, reset: bool, dtype=_FLOATS) -> np.ndarray:
     """Check samples: (n, d), or images (n, c, h, w); return them as rows (n, d), float32 or float64.
 
-    With `reset`, remembers the number of features and, for images, `image_shape_` = (c, h, w) (else None). Without,
-    raises a ValueError unless the samples fit those of `fit`; rows of c·h·w values pass for images.
+    With `reset`, remembers the number of features, `magnitude_`, and for images `image_shape_` = (c, h, w) (else None).
+    Without, raises a ValueError unless the samples fit those of `fit` (rows of c·h·w values pass for images), and warns
+    where their values are more than ten times as large: images in 0…255 for a model of images in [0, 1].
     """
+    if x is None or isinstance(x, str):
+        raise ValueError(f'X is {x!r}: pass samples, such as dclib.data.load("mnist5k").x')
     if hasattr(x, "target_names") and hasattr(x, "x"):
         raise ValueError(f"X is a {type(x).__name__} as `dclib.data.load` returns it: pass its samples, data.x.")
     if isinstance(x, torch.Tensor):
@@ -54,10 +58,9 @@ def check_x(estimator, x, *, reset: bool, dtype=_FLOATS) -> np.ndarray:
         )
     if len(shape) == 4:
         image_shape, x = tuple(int(s) for s in shape[1:]), np.asarray(x).reshape(shape[0], int(np.prod(shape[1:])))
-    elif len(shape) == 3:
-        raise ValueError(
-            f"X has 3 axes, {tuple(shape)}. Pass rows (n, d), or images (n, c, h, w): for gray images X[:, None]."
-        )
+    elif len(shape) > 2:
+        gray = ": for gray images X[:, None]" if len(shape) == 3 else ""
+        raise ValueError(f"X has {len(shape)} axes, {tuple(shape)}. Pass rows (n, d), or images (n, c, h, w){gray}.")
     if not reset:
         check_is_fitted(estimator)
         if image_shape is not None and image_shape != estimator.image_shape_:
@@ -66,22 +69,41 @@ def check_x(estimator, x, *, reset: bool, dtype=_FLOATS) -> np.ndarray:
                 f"X holds images of shape {image_shape}, but this {type(estimator).__name__} was fitted on {fitted}."
             )
     rows = validate_data(estimator, x, reset=reset, dtype=list(dtype), order="C")
+    magnitude = _magnitude(rows)
     if reset:
-        estimator.image_shape_ = image_shape
+        estimator.image_shape_, estimator.magnitude_ = image_shape, magnitude
+    elif magnitude > 10 * getattr(estimator, "magnitude_", np.inf) > 0:
+        warnings.warn(
+            f"X has values of up to {magnitude:.3g}, but this {type(estimator).__name__} was fitted on values of up to "
+            f"{estimator.magnitude_:.3g}: scale X as then (bytes of images: X / 255).",
+            stacklevel=3,
+        )
     return rows
 
 
-def as_tensor(rows: np.ndarray) -> torch.Tensor:
-    """A tensor on the same memory, for reading only: a memmap stays on disk."""
-    with warnings.catch_warnings():  # PyTorch warns of arrays that cannot be written to
-        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-        return torch.from_numpy(rows)
+def _magnitude(rows: np.ndarray) -> float:
+    """The largest absolute value, looked for in at most 10,000 of the rows: it is there to tell 255 from 1."""
+    some = rows[:: -(-len(rows) // 10_000)]
+    return float(max(some.max(), -some.min()))
 
 
-def row_blocks(n_rows: int, width: int) -> list[slice]:
-    """Blocks of rows for arrays of `width` columns: each at most 2^20 numbers, which stay in the processor's cache."""
-    size = max(2**20 // width, 256)
-    return [slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size)]
+def all_or_nothing(fit):
+    """Decorator of `fit`: if it raises, the estimator is as it was before, and what had been fitted still works.
+
+    Not if the user interrupts it (KeyboardInterrupt): who stops a long training wants what it has reached.
+    """
+
+    @functools.wraps(fit)
+    def wrapper(self, *args, **kwargs):
+        before = vars(self).copy()
+        try:
+            return fit(self, *args, **kwargs)
+        except Exception:
+            vars(self).clear()
+            vars(self).update(before)
+            raise
+
+    return wrapper
 
 
 def check_choice(name: str, value, choices) -> None:
@@ -91,10 +113,10 @@ def check_choice(name: str, value, choices) -> None:
 
 
 def check_number(name: str, value, low, high=np.inf, *, integer=False, open_low=False) -> None:
-    """Raise a ValueError unless low <= value <= high (low < value with `open_low`)."""
+    """Raise a ValueError unless low <= value <= high (low < value with `open_low`) and value is finite."""
     kind: tuple = (int, np.integer) if integer else (int, float, np.integer, np.floating)
     ok = isinstance(value, kind) and not isinstance(value, bool)
-    if not (ok and (low < value if open_low else low <= value) and value <= high):
+    if not (ok and (low < value if open_low else low <= value) and value <= high and value < np.inf):
         what = "an integer" if integer else "a number"
         interval = f"{'above' if open_low else 'of at least'} {low}" + (
             "" if high == np.inf else f" and at most {high}"
@@ -108,6 +130,17 @@ def check_n_clusters(n_clusters, n_samples: int) -> None:
         raise ValueError(
             f"n_clusters={n_clusters}, but X has n_samples={n_samples}: ask for fewer clusters or give more samples."
         )
+
+
+def check_centers(init, shape: tuple[int, int], dtype) -> np.ndarray:
+    """A copy of the array that was given as `init`, finite numbers of this shape (k, d); else a ValueError."""
+    try:
+        centers = np.array(init, dtype=dtype)
+    except (TypeError, ValueError):
+        raise ValueError(f"init={init!r} is no name that is known here, nor an array of numbers.") from None
+    if centers.shape != shape or not np.isfinite(centers).all():
+        raise ValueError(f"init has shape {centers.shape}: give finite centers, (k, d) = {shape}.")
+    return centers
 
 
 class SavedEstimator(BaseEstimator):

@@ -15,11 +15,24 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import _check_sample_weight
 from torch import Tensor
 
-from dclib.base import SavedEstimator, check_choice, check_n_clusters, check_number, check_x, draw_seed, make_generator
+from dclib.base import (
+    SavedEstimator,
+    all_or_nothing,
+    check_centers,
+    check_choice,
+    check_n_clusters,
+    check_number,
+    check_x,
+    draw_seed,
+)
+from dclib.elkan import ElkanSteps
+from dclib.shares import Alone, Shifted, as_tensor, everyone, is_memmap, row_blocks
 from dclib.training import Batch, Rows, epoch_generator, make_fabric, resolve_device, train
 
-# Rows of one block: its (rows, k) distances stay in the processor's cache while they are used.
-_BLOCK = 4096
+# From so many features on, bounds cost less than the distances that they spare.
+_WIDE = 32
+# A single process has all rows.
+ALONE = Alone()
 # Rows that stand for all where a sample is enough.
 _SAMPLE = 3000
 
@@ -38,113 +51,179 @@ def _partial_distances(x: Tensor, centers: Tensor) -> Tensor:
     return torch.addmm(centers.square().sum(1), x, centers.T, alpha=-2)
 
 
-def _blocks(x: Tensor) -> Iterator[slice]:
-    for start in range(0, len(x), _BLOCK):
-        yield slice(start, start + _BLOCK)
-
-
-def assign(x: Tensor, centers: Tensor) -> tuple[Tensor, Tensor]:
+def assign(x: Tensor | Shifted, centers: Tensor) -> tuple[Tensor, Tensor]:
     """E-step: the nearest center of each row of x (n, d) -> labels (n,), squared distances to it (n,)."""
     labels = torch.empty(len(x), dtype=torch.long, device=x.device)
     distances = torch.empty(len(x), dtype=x.dtype, device=x.device)
-    for block in _blocks(x):
-        nearest = _partial_distances(x[block], centers).min(1)
+    for block in row_blocks(*x.shape):
+        rows = x[block]
+        nearest = _partial_distances(rows, centers).min(1)
         labels[block] = nearest.indices
-        distances[block] = nearest.values + x[block].square().sum(1)
+        distances[block] = nearest.values + rows.square().sum(1)
     return labels, distances.clamp_(min=0)
 
 
-def update(x: Tensor, labels: Tensor, n_clusters: int, sample_weight: Tensor) -> tuple[Tensor, Tensor]:
-    """M-step: weighted means of the clusters -> centers (k, d), total weights (k,). A mean of nothing is 0.
+def update(x: Tensor | Shifted, labels: Tensor, n_clusters: int, sample_weight: Tensor) -> tuple[Tensor, Tensor]:
+    """M-step: weighted means of the clusters -> centers (k, d), total weights (k,). A mean of nothing is 0."""
+    sums, weights = _totals(x, labels, n_clusters, sample_weight)
+    return _means(sums, weights), weights
+
+
+def _totals(x: Tensor | Shifted, labels: Tensor, n_clusters: int, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Weighted sums of the clusters (k, d) and their weights (k,).
 
     The sums are products with the one-hot assignment, which use all threads; adding row by row would not.
     """
     sums = torch.zeros(n_clusters, x.shape[1], dtype=x.dtype, device=x.device)
-    for block in _blocks(x):
-        weighted = torch.zeros(len(x[block]), n_clusters, dtype=x.dtype, device=x.device)
-        weighted.scatter_(1, labels[block, None], sample_weight[block, None])
-        sums.addmm_(weighted.T, x[block])
-    weights = torch.zeros(n_clusters, dtype=x.dtype, device=x.device).index_add_(0, labels, sample_weight)
-    return sums / torch.where(weights > 0, weights, 1)[:, None], weights
+    for block in row_blocks(*x.shape):
+        rows = x[block]
+        weighted = torch.zeros(len(rows), n_clusters, dtype=x.dtype, device=x.device)
+        weighted.scatter_(1, labels[block, None], weight[block, None])
+        sums.addmm_(weighted.T, rows)
+    weights = torch.zeros(n_clusters, dtype=x.dtype, device=x.device).index_add_(0, labels, weight)
+    return sums, weights
 
 
-def _refill(x: Tensor, labels: Tensor, distances: Tensor, n_clusters: int, sample_weight: Tensor) -> Tensor:
+def _means(sums: Tensor, weights: Tensor) -> Tensor:
+    return sums / torch.where(weights > 0, weights, 1)[:, None]
+
+
+def _refill(
+    x: Tensor | Shifted, labels: Tensor, distances: Tensor, n_clusters: int, weight: Tensor, everyone: Alone
+) -> Tensor:
     """Give each empty cluster the point farthest from all centers, taken from a cluster that has others left."""
-    labels, distances = labels.clone(), torch.where(sample_weight > 0, distances, -1.0)
-    counts = torch.bincount(labels[sample_weight > 0], minlength=n_clusters)
+    labels, distances = labels.clone(), torch.where(weight > 0, distances, -1.0)
+    counts = everyone.sum(torch.bincount(labels[weight > 0], minlength=n_clusters))
     for empty in torch.nonzero(counts == 0).flatten().tolist():
-        far = int(torch.where(counts[labels] > 1, distances, -1.0).argmax())
-        if counts[labels[far]] <= 1 or distances[far] <= 0:  # nothing left to give: fewer distinct points than clusters
+        candidates = torch.where(counts[labels] > 1, distances, -1.0)
+        far = int(candidates.argmax())
+        farthest = everyone.gather(candidates[far])  # of each process
+        owner = int(farthest.argmax())
+        if farthest[owner] <= 0:  # nothing left to give: fewer distinct points than clusters
             break
-        counts[labels[far]] -= 1
+        counts[int(everyone.pick(labels[far], owner))] -= 1
         counts[empty] += 1
-        labels[far] = empty
+        point = everyone.pick(x[far], owner)
+        if everyone.rank == owner:
+            labels[far] = empty
         # The next empty cluster goes elsewhere: the points around this one have a center now.
-        distances = torch.minimum(distances, (x - x[far]).square().sum(1))
+        for block in row_blocks(*x.shape):
+            distances[block] = torch.minimum(distances[block], (x[block] - point).square().sum(1))
     return labels
 
 
 def kmeans_plus_plus(
-    x: Tensor, n_clusters: int, generator: torch.Generator, sample_weight: Tensor | None = None
+    x: Tensor | Shifted,
+    n_clusters: int,
+    generator: torch.Generator,
+    sample_weight: Tensor | None = None,
+    everyone: Alone = ALONE,
 ) -> Tensor:
     """Greedy k-means++ -> indices (k,) of the rows of x (n, d) chosen as centers.
 
     Each next center is drawn with probability proportional to its squared distance from the centers so far (Arthur and
     Vassilvitskii 2007), the best of 2 + log k draws: the one that lowers the loss most (their section 5).
+    Where x is the share of one of several processes, indices are those of the rows of all.
     """
     weight = torch.ones(len(x), dtype=x.dtype, device=x.device) if sample_weight is None else sample_weight
     n_trials = 2 + int(np.log(n_clusters))
-    norms = x.square().sum(1, keepdim=True)
+    norms = torch.cat([x[block].square().sum(1) for block in row_blocks(*x.shape)])
+    start = int(everyone.gather(torch.tensor(len(x)))[: everyone.rank].sum())
 
     def draw(mass: Tensor, size: int) -> Tensor:
         # Inverse of the cumulative mass, in float64: torch.multinomial takes at most 2^24 categories.
-        cumulative = mass.double().cumsum(0).cpu()
-        where = torch.rand(size, generator=generator, dtype=torch.float64) * cumulative[-1]
-        return torch.searchsorted(cumulative, where, right=True).clamp_(max=len(mass) - 1).to(x.device)
+        cumulative = mass.cpu().double().cumsum(0)
+        ends = everyone.gather(cumulative[-1]).cumsum(0)  # where the mass of each process ends
+        where = torch.rand(size, generator=generator, dtype=torch.float64) * ends[-1]
+        owner = torch.searchsorted(ends, where, right=True).clamp_(max=everyone.size - 1)
+        where -= ends[everyone.rank] - cumulative[-1]
+        index = start + torch.searchsorted(cumulative, where, right=True).clamp_(max=len(mass) - 1)
+        return everyone.sum(torch.where(owner == everyone.rank, index, 0)).to(x.device)
+
+    def distances_to(chosen: Tensor) -> Tensor:
+        points = everyone.take(x, chosen)
+        found = torch.empty(len(x), len(points), dtype=x.dtype, device=x.device)
+        for block in row_blocks(*x.shape):
+            found[block] = norms[block, None] + _partial_distances(x[block], points)
+        return found.clamp_(min=0)
 
     chosen = draw(weight, 1)
-    closest = (norms + _partial_distances(x, x[chosen])).clamp_(min=0)[:, 0]
+    closest = distances_to(chosen)[:, 0]
     for _ in range(n_clusters - 1):
         mass = closest * weight
-        if not mass.any():  # fewer distinct points than clusters: any point is as good as another
+        if not everyone.sum(mass.sum()):  # fewer distinct points than clusters: any point is as good as another
             mass = weight
         trials = draw(mass, n_trials)
-        distances = torch.minimum((norms + _partial_distances(x, x[trials])).clamp_(min=0), closest[:, None])
-        best = (weight @ distances).argmin()
-        closest = distances[:, best]
+        distances = torch.minimum(distances_to(trials), closest[:, None])  # (n, n_trials)
+        best = everyone.sum(weight @ distances).argmin()
+        closest = distances[:, best].clone()
         chosen = torch.cat([chosen, trials[best, None]])
     return chosen
 
 
 def lloyd(
-    x: Tensor, centers: Tensor, sample_weight: Tensor | None = None, max_iter: int = 300, tol: float = 0.0
+    x: Tensor | Shifted,
+    centers: Tensor,
+    sample_weight: Tensor | None = None,
+    max_iter: int = 300,
+    tol: float = 0.0,
+    *,
+    everyone: Alone = ALONE,
+    bounds: bool | None = None,
 ) -> tuple[Tensor, Tensor, list[float]]:
     """Lloyd's algorithm from these centers -> centers (k, d), labels (n,), loss of each iteration.
 
-    Alternates `assign` and `update` until no label changes, or the squared movement of the centers is at most `tol`; a
-    last E-step makes labels and centers agree. Empty clusters are refilled with the point farthest from its center.
+    Alternates the E-step (`assign`) and the M-step (`update`) until no label changes, or the squared movement of the
+    centers is at most `tol`; a last E-step makes labels and centers agree. Empty clusters are refilled with the point
+    farthest from its center.
+
+    bounds: whether to leave out the distances that cannot change a label (`ElkanSteps`); None does where it is faster.
+    everyone: the processes of which each works on its share x of the rows: they find the same centers.
     """
+    n_clusters = len(centers)
     weight = torch.ones(len(x), dtype=x.dtype, device=x.device) if sample_weight is None else sample_weight
+    if bounds is None:
+        bounds = x.device.type == "cpu" and x.shape[1] >= max(_WIDE, 2 * n_clusters)
+    steps = (ElkanSteps if bounds else PlainSteps)(x, weight, n_clusters)
     losses: list[float] = []
-    previous = None
     for _ in range(max_iter):
-        labels, distances = assign(x, centers)
-        losses.append(float(weight @ distances))
-        if previous is not None and torch.equal(labels, previous):
-            return centers, labels, losses
-        previous = labels
-        moved, weights = update(x, labels, len(centers), weight)
+        loss, changed = everyone.sum(steps.assign(centers)).tolist()
+        losses.append(loss)
+        if not changed:
+            return centers, steps.labels, losses
+        sums, weights = map(everyone.sum, steps.totals())
         if not weights.all():
-            labels = _refill(x, labels, distances, len(centers), weight)
-            moved, weights = update(x, labels, len(centers), weight)
-            moved = torch.where(weights[:, None] > 0, moved, centers)
-        shift = (moved - centers).square().sum()
+            distances = assign(x, centers)[1]
+            steps.reassign(_refill(x, steps.labels, distances, n_clusters, weight, everyone))
+            sums, weights = map(everyone.sum, steps.totals())
+        moved = torch.where(weights[:, None] > 0, _means(sums, weights).to(x.dtype), centers)
+        shift = everyone.pick((moved - centers).square().sum(), 0)
         centers = moved
         if shift <= tol:
             break
-    labels, distances = assign(x, centers)
-    losses.append(float(weight @ distances))
-    return centers, labels, losses
+    losses.append(float(everyone.sum(steps.assign(centers))[0]))
+    return centers, steps.labels, losses
+
+
+class PlainSteps:
+    """E- and M-step as they are derived: all distances, all sums. `labels` (n,) are those of the last E-step."""
+
+    def __init__(self, x: Tensor | Shifted, weight: Tensor, n_clusters: int):
+        self.x, self.weight, self.n_clusters = x, weight, n_clusters
+        self.labels = torch.full((len(x),), -1, device=x.device)
+
+    def assign(self, centers: Tensor) -> Tensor:
+        """E-step -> loss and number of labels that changed (2,)."""
+        previous = self.labels
+        self.labels, distances = assign(self.x, centers)
+        return torch.stack([self.weight @ distances, (self.labels != previous).sum().to(self.x.dtype)])
+
+    def totals(self) -> tuple[Tensor, Tensor]:
+        """For the M-step: weighted sums of the clusters (k, d) and their weights (k,)."""
+        return _totals(self.x, self.labels, self.n_clusters, self.weight)
+
+    def reassign(self, labels: Tensor) -> None:
+        self.labels = labels
 
 
 def balanced_kmeans(
@@ -177,6 +256,15 @@ def balanced_start(x: Tensor, n_clusters: int, generator: torch.Generator) -> tu
     return balanced_kmeans(x, x[torch.randperm(len(x), generator=generator)[:n_clusters].to(x.device)])
 
 
+def _is_far(mean: Tensor, spread: Tensor) -> bool:
+    """Whether x must be centered: the expanded square loses as many digits as ‖mean‖² has more than the variance."""
+    return bool(mean.square().sum() > 10 * spread)
+
+
+def _sum_of_squares(x: Tensor | Shifted) -> Tensor:
+    return torch.stack([x[block].square().sum() for block in row_blocks(*x.shape)]).sum()
+
+
 class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, SavedEstimator):
     """Lloyd's k-means with greedy k-means++, several starts and refilled empty clusters.
 
@@ -205,8 +293,13 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Sa
         self.tol = tol
         self.random_state = random_state
 
+    @all_or_nothing
     def fit(self, X, y=None, sample_weight=None):
-        """Cluster X, (n, d) or images (n, c, h, w); `y` is ignored. Raises ValueError for bad input."""
+        """Cluster X, (n, d) or images (n, c, h, w); `y` is ignored. Raises ValueError for bad input.
+
+        A float32 or float64 `numpy.memmap` in C order may be larger than memory: it is read in blocks.
+        In a script started by torchrun, each process gives the same X, works on its share and ends with the same model.
+        """
         rows = check_x(self, X, reset=True)
         check_n_clusters(self.n_clusters, len(rows))
         check_number("n_init", self.n_init, 1, integer=True)
@@ -215,63 +308,83 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Sa
         weight = torch.from_numpy(_check_sample_weight(sample_weight, rows, dtype=rows.dtype, ensure_non_negative=True))
         if not weight.any():
             raise ValueError("All sample weights are zero: at least one must be positive.")
-        # With the mean at the origin, float32 survives the expansion of the squared distance.
-        mean = rows.mean(axis=0)
-        x = torch.from_numpy(rows - mean)
-        tol = self.tol * float(x.var(0, correction=0).mean())
+        processes = everyone()
+        mine = processes.share(len(rows))
+        own, weight = as_tensor(rows)[mine], weight[mine]
+        mean = processes.sum(own.sum(0)) / len(rows)
+        spread = processes.sum(_sum_of_squares(own)) / len(rows) - mean.square().sum()
+        x: Tensor | Shifted = own
+        if _is_far(mean, spread):
+            x = Shifted(own, mean) if is_memmap(rows) else own - mean
+            spread = processes.sum(_sum_of_squares(x)) / len(rows)
+        else:
+            mean = torch.zeros_like(mean)
+        tol = self.tol * float(spread) / x.shape[1]
         best = None
-        for centers in self._starts(x, mean, weight):
-            run = lloyd(x, centers, weight, self.max_iter, tol)
+        for centers in self._starts(x, mean, weight, processes):
+            run = lloyd(x, centers, weight, self.max_iter, tol, everyone=processes)
             if best is None or run[2][-1] < best[2][-1]:
                 best = run
         assert best is not None
         centers, _, losses = best
-        self.cluster_centers_ = centers.numpy() + mean
+        self.cluster_centers_ = (centers + mean).numpy()
         # Labels by way of `predict`, so that the two agree to the last tie.
-        self.labels_ = assign(*self._centered(rows))[0].numpy()
-        self.inertia_, self.n_iter_, self.inertia_history_ = losses[-1], len(losses) - 1, losses
+        labels, distances = self._nearest(rows[mine])
+        self.labels_ = processes.concatenate(labels, len(rows)).numpy()
+        self.inertia_ = float(processes.sum(weight.double() @ distances.double()))
+        self.n_iter_, self.inertia_history_ = len(losses) - 1, [*losses[:-1], self.inertia_]
         n_found = len(np.unique(self.labels_))
         if n_found < self.n_clusters:
             warnings.warn(
                 f"Only {n_found} of {self.n_clusters} clusters have points: X may hold fewer distinct samples.",
                 ConvergenceWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
         return self
 
-    def _starts(self, x: Tensor, mean: np.ndarray, weight: Tensor) -> Iterator[Tensor]:
+    def _starts(self, x: Tensor | Shifted, mean: Tensor, weight: Tensor, processes: Alone) -> Iterator[Tensor]:
         if not isinstance(self.init, str):
-            centers = np.asarray(self.init, dtype=mean.dtype)
-            if centers.shape != (self.n_clusters, x.shape[1]) or not np.isfinite(centers).all():
-                shape = (self.n_clusters, x.shape[1])
-                raise ValueError(f"init has shape {centers.shape}: give finite centers, (n_clusters, d) = {shape}.")
-            yield torch.from_numpy(centers - mean)
+            centers = torch.from_numpy(check_centers(self.init, (self.n_clusters, x.shape[1]), mean.numpy().dtype))
+            yield centers - mean
             return
         check_choice("init", self.init, ("k-means++", "random"))
-        generator = make_generator(self.random_state)
+        seed = processes.pick(torch.tensor(draw_seed(self.random_state)), 0)
+        generator = torch.Generator().manual_seed(int(seed))
+        n = int(processes.sum(torch.tensor(len(x))))
         for _ in range(self.n_init):
             if self.init == "random":
-                yield x[torch.randperm(len(x), generator=generator)[: self.n_clusters]]
+                chosen = torch.randperm(n, generator=generator)[: self.n_clusters]
             else:
-                yield x[kmeans_plus_plus(x, self.n_clusters, generator, weight)]
+                chosen = kmeans_plus_plus(x, self.n_clusters, generator, weight, processes)
+            yield processes.take(x, chosen)
 
     def predict(self, X) -> np.ndarray:
         """Nearest center of each sample -> (n,)."""
-        return assign(*self._centered(check_x(self, X, reset=False)))[0].numpy()
+        return self._nearest(check_x(self, X, reset=False))[0].numpy()
 
     def transform(self, X) -> np.ndarray:
         """Distances to the centers, in the units of X -> (n, k)."""
-        return squared_distances(*self._centered(check_x(self, X, reset=False))).sqrt_().numpy()
+        x, centers = self._centered(check_x(self, X, reset=False))
+        distances = torch.empty(len(x), len(centers), dtype=x.dtype)
+        for block in row_blocks(*x.shape):
+            distances[block] = squared_distances(x[block], centers).sqrt_()
+        return distances.numpy()
 
     def score(self, X, y=None) -> float:
         """Minus the loss on X: higher is better."""
-        return -float(assign(*self._centered(check_x(self, X, reset=False)))[1].sum())
+        return -float(self._nearest(check_x(self, X, reset=False))[1].sum())
 
-    def _centered(self, rows: np.ndarray) -> tuple[Tensor, Tensor]:
-        """Rows and centers with the mean of the centers at the origin, in the precision of the rows."""
-        mean = self.cluster_centers_.mean(axis=0)
-        centers = (self.cluster_centers_ - mean).astype(rows.dtype, copy=False)
-        return torch.from_numpy((rows - mean).astype(rows.dtype, copy=False)), torch.from_numpy(centers)
+    def _nearest(self, rows: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Labels (n,) and squared distances to the nearest center (n,)."""
+        return assign(*self._centered(rows))
+
+    def _centered(self, rows: np.ndarray) -> tuple[Tensor | Shifted, Tensor]:
+        """Rows and centers, near the origin, in the precision of the rows."""
+        x, centers = as_tensor(rows), torch.from_numpy(self.cluster_centers_)
+        mean = centers.mean(0)
+        if not _is_far(mean, (centers - mean).square().sum() / len(centers)):
+            return x, centers.to(x.dtype)
+        return Shifted(x, mean.to(x.dtype)), (centers - mean).to(x.dtype)
 
     @property
     def _n_features_out(self) -> int:
@@ -446,6 +559,7 @@ class GradientKMeans(KMeans):
         self.tol, self.batch_size, self.callbacks, self.device = tol, batch_size, callbacks, device
         self.random_state = random_state
 
+    @all_or_nothing
     def fit(self, X, y=None):  # type: ignore[override]  # no sample weights here
         """Cluster X, (n, d) or images (n, c, h, w); `y` is ignored. Raises ValueError for bad input."""
         rows = check_x(self, X, reset=True)
@@ -513,10 +627,11 @@ class GradientKMeans(KMeans):
                 f"Only {n_found} of {self.n_clusters} clusters have points: X may hold fewer distinct samples, or "
                 "centers stayed far from all of them (try revive=True, another init, more epochs).",
                 ConvergenceWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
         return self
 
+    @all_or_nothing
     def partial_fit(self, X, y=None):
         """One step on X as one batch, for data that arrive in pieces; `y` is ignored. Raises ValueError for bad input.
 
@@ -570,10 +685,7 @@ class GradientKMeans(KMeans):
         sample = rows[torch.randperm(len(rows), generator=generator)[: max(_SAMPLE, self.n_clusters)].numpy()]
         shift, shape = sample.mean(axis=0), (self.n_clusters, rows.shape[1])
         if not isinstance(self.init, str):
-            centers = np.array(self.init, dtype=rows.dtype)
-            if centers.shape != shape or not np.isfinite(centers).all():
-                raise ValueError(f"init has shape {centers.shape}: give finite centers, (n_clusters, d) = {shape}.")
-            return centers, shift
+            return check_centers(self.init, shape, rows.dtype), shift
         check_choice("init", self.init, ("k-means++", "random"))
         if self.init == "random":
             return sample[: self.n_clusters], shift
@@ -587,7 +699,5 @@ class GradientKMeans(KMeans):
     def _keep(self, descent: _Descent, shift: np.ndarray, rows: np.ndarray) -> None:
         self.cluster_centers_ = descent.centers.detach().cpu().numpy() + shift
         self.optimizer_state_ = descent.save()
-        # In blocks, without a second copy of the data, and as `predict` computes: the two agree to the last tie.
-        found = [assign(*self._centered(rows[start : start + _BLOCK])) for start in range(0, len(rows), _BLOCK)]
-        self.labels_ = torch.cat([labels for labels, _ in found]).numpy()
-        self.inertia_ = float(torch.cat([distances for _, distances in found]).sum())
+        labels, distances = self._nearest(rows)  # as `predict` does: the two agree to the last tie
+        self.labels_, self.inertia_ = labels.numpy(), float(distances.sum())

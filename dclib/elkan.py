@@ -1,0 +1,136 @@
+"""Elkan's bounds: the steps of Lloyd's algorithm without most of its distances."""
+
+from __future__ import annotations
+
+import warnings
+
+import torch
+from torch import Tensor
+
+from dclib.shares import Shifted, row_blocks
+
+# Rows tested against their bounds at once: few enough for the cache, enough for PyTorch to be busy.
+_ROWS = 4096
+
+
+class ElkanSteps:
+    """E- and M-step of Lloyd's algorithm on x (n, d) that compute only the distances that may matter (Elkan 2003).
+
+    Kept are, for each sample, an upper bound on the distance to its own center and lower bounds on those to all others.
+    A center that moves by δ changes a distance by at most δ (triangle inequality): bounds that give way by δ still
+    hold. While the upper bound is below all lower ones, the sample keeps its center. Else the distance to its own
+    center is computed, and then those to the centers whose lower bounds are below it.
+
+    With every move the bounds get looser. So the E-steps 0, 1, 2, 4, 8, … compute all distances: log₂(m) full passes
+    instead of m. The sums of the clusters change by the samples that changed their cluster.
+
+    Labels and sums are those of `kmeans.assign` and `kmeans.update`, up to ties within rounding.
+    """
+
+    def __init__(self, x: Tensor | Shifted, weight: Tensor, n_clusters: int):
+        n, d = x.shape
+        self.x, self.weight, self.n_steps = x, weight, 0
+        self.norms = torch.empty(n, dtype=x.dtype)  # ‖x_i‖²
+        # All samples begin in cluster 0: the first E-step moves them. In float64, since changes add up.
+        self.labels = torch.zeros(n, dtype=torch.long)
+        self.sums = torch.zeros(n_clusters, d, dtype=torch.float64)
+        for block in row_blocks(n, d):
+            self.norms[block] = x[block].square().sum(1)
+            self.sums[0] += weight[block] @ x[block]
+        self.square = weight.double() @ self.norms.double()
+        # A bound is kept as it was when it was computed, with what its center had drifted until then: added to lower,
+        # taken from upper bounds. So taking off the drift of today leaves what the center drifted since.
+        self.upper = torch.empty(n, dtype=x.dtype)
+        self.lower = torch.empty(n, n_clusters, dtype=x.dtype)  # infinite for the own center
+        self.drift = torch.zeros(n_clusters, dtype=x.dtype)
+        self.centers = self.squares = torch.empty(0)
+
+    def assign(self, centers: Tensor) -> Tensor:
+        """E-step: updates `labels` -> loss and number of labels that changed (in the first step: all) (2,), float64."""
+        everything = self.n_steps & (self.n_steps - 1) == 0
+        self.drift = self.drift.zero_() if everything else self.drift + (centers - self.centers).norm(dim=1)
+        self.centers, self.squares = centers, centers.square().sum(1)
+        if everything:
+            changes = [self._compare_all(block) for block in row_blocks(*self.x.shape)]
+        else:
+            starts = range(0, len(self.x), _ROWS)
+            changes = [self._compare_some(slice(start, start + _ROWS)) for start in starts]
+        rows, labels = (torch.cat(parts) for parts in zip(*changes))
+        self._move(rows, labels)
+        changed = len(rows) if self.n_steps else len(self.x)
+        self.n_steps += 1
+        return torch.stack([self._loss(), torch.tensor(changed, dtype=torch.float64)])
+
+    def totals(self) -> tuple[Tensor, Tensor]:
+        """For the M-step: weighted sums of the clusters (k, d) and their weights (k,), float64."""
+        weights = torch.zeros(len(self.sums), dtype=torch.float64)
+        return self.sums, weights.index_add_(0, self.labels, self.weight.double())
+
+    def reassign(self, labels: Tensor) -> None:
+        """Take these labels (n,) instead, whether a center is near or not."""
+        rows = (labels != self.labels).nonzero()[:, 0]
+        self.upper[rows] = torch.inf
+        self.lower[rows, self.labels[rows]] = -torch.inf
+        self.lower[rows, labels[rows]] = torch.inf
+        self._move(rows, labels[rows])
+
+    def _loss(self) -> Tensor:
+        """Σ w ‖x − μ‖² = Σ w ‖x‖² − Σ_k (2 μ_k · S_k − W_k ‖μ_k‖²), with the clusters' sums S and weights W."""
+        sums, weights = self.totals()
+        centers = self.centers.double()
+        return self.square - (centers * (2 * sums - weights[:, None] * centers)).sum()
+
+    def _move(self, rows: Tensor, labels: Tensor) -> None:
+        """Rows with these numbers (m,) get these labels (m,)."""
+        for block in row_blocks(len(rows), self.x.shape[1]):
+            part, new = rows[block], labels[block]
+            weight = self.weight[part, None]
+            change = torch.zeros(len(part), len(self.sums), dtype=weight.dtype)
+            change.scatter_(1, self.labels[part, None], -weight).scatter_(1, new[:, None], weight)
+            self.sums += change.T @ self.x[part]
+            self.labels[part] = new
+
+    def _compare_all(self, block: slice) -> tuple[Tensor, Tensor]:
+        """Compute all distances of these rows -> the rows whose nearest center is another now, and its number."""
+        products = torch.addmm(self.squares[:, None], self.centers, self.x[block].T, alpha=-2).T  # (b, k)
+        distances = (products + self.norms[block, None]).clamp_(min=0).sqrt_()
+        self.upper[block], labels = distances.min(1)
+        self.lower[block] = distances.scatter_(1, labels[:, None], torch.inf)
+        rows = (labels != self.labels[block]).nonzero()[:, 0]
+        return rows + block.start, labels[rows]
+
+    def _compare_some(self, block: slice) -> tuple[Tensor, Tensor]:
+        """The same, computing only distances that the bounds leave open."""
+        upper, lower, drift = self.upper[block], self.lower[block], self.drift
+        bounds = lower - drift
+        rows = (upper + drift[self.labels[block]] >= bounds.amin(1)).nonzero()[:, 0]
+        if not len(rows):
+            return rows, rows
+        x, norms, bounds, old = self.x[block], self.norms[block], bounds[rows], self.labels[block][rows]
+        own = self._distances(x, norms, rows, old)
+        which, k = (bounds < own[:, None]).nonzero(as_tuple=True)
+        others = self._distances(x, norms, rows[which], k)
+        lower[rows[which], k] = others + drift[k]
+        bounds[which, k] = others
+        nearest = bounds.amin(1)
+        changed = (nearest < own).nonzero()[:, 0]
+        new = old.clone()
+        new[changed] = bounds[changed].argmin(1)
+        upper[rows] = torch.minimum(own, nearest) - drift[new]
+        rows, old, new = rows[changed], old[changed], new[changed]
+        lower[rows, old] = own[changed] + drift[old]
+        lower[rows, new] = torch.inf
+        return rows + block.start, new
+
+    def _distances(self, x: Tensor, norms: Tensor, rows: Tensor, k: Tensor) -> Tensor:
+        """Distances of x[rows] to centers[k], pair by pair, rows in rising order (m,) -> (m,)."""
+        # The products of pairs are a matrix product "sampled" at a sparse pattern: neither rows nor centers are copied.
+        ends = torch.bincount(rows, minlength=len(x)).cumsum(0)
+        with warnings.catch_warnings():  # PyTorch calls its sparse matrices a beta
+            warnings.simplefilter("ignore", UserWarning)
+            pattern = torch.sparse_csr_tensor(
+                torch.cat([ends.new_zeros(1), ends]), k, norms.new_zeros(len(k)), (len(x), len(self.centers)),
+                check_invariants=False,
+            )  # fmt: skip
+            products = torch.sparse.sampled_addmm(pattern, x, self.centers.T, beta=0).values()
+        return (norms[rows] + self.squares[k] - 2 * products).clamp_(min=0).sqrt_()
