@@ -13,9 +13,21 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from dclib.augmentation import RandomShiftRotate
-from dclib.base import SavedEstimator, check_choice, check_number, check_x, draw_seed
+from dclib.base import SavedEstimator, all_or_nothing, check_choice, check_number, check_x, draw_seed
 from dclib.networks import ConvAutoencoder, DenseAutoencoder, ShallowAutoencoder
-from dclib.training import Batch, History, Rows, adam, descend, make_fabric, map_rows, resolve_device, seeded, train
+from dclib.training import (
+    Batch,
+    History,
+    Rows,
+    adam,
+    check_callbacks,
+    descend,
+    make_fabric,
+    map_rows,
+    resolve_device,
+    seeded,
+    train,
+)
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -46,6 +58,7 @@ def check_training(estimator) -> None:
     for name in ("epochs", "batch_size"):
         check_number(name, getattr(estimator, name), 1, integer=True)
     check_number("learning_rate", estimator.learning_rate, 0, open_low=True)
+    check_callbacks(estimator.callbacks)
 
 
 class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SavedEstimator):
@@ -106,6 +119,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SavedEstima
         self.precision = precision
         self.random_state = random_state
 
+    @all_or_nothing
     def fit(self, X, y=None):
         """Train on X, (n, d) or images (n, c, h, w); `y` is ignored. Raises ValueError for bad input or parameters."""
         rows, fabric, seed = self._initialize(X)
@@ -142,7 +156,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SavedEstima
             warnings.warn(
                 f"X has a feature with a standard deviation of {spread:.3g}, too much for a network to learn well: "
                 "scale images to [0, 1], other features to unit variance (sklearn.preprocessing.StandardScaler).",
-                stacklevel=3,
+                stacklevel=4,
             )
         fabric = make_fabric(self.device, self.precision)
         seed = fabric.broadcast(draw_seed(self.random_state))

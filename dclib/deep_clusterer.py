@@ -12,7 +12,15 @@ from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
 from dclib.autoencoder import Autoencoder, augmenter, check_training, copy_autoencoder
-from dclib.base import SavedEstimator, check_choice, check_n_clusters, check_number, check_x, draw_seed
+from dclib.base import (
+    SavedEstimator,
+    all_or_nothing,
+    check_choice,
+    check_n_clusters,
+    check_number,
+    check_x,
+    draw_seed,
+)
 from dclib.gmm import GaussianMixture
 from dclib.kmeans import assign, balanced_start, kmeans_plus_plus, lloyd
 from dclib.training import Progress, Rows, make_fabric, map_rows
@@ -82,6 +90,7 @@ class DeepClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
 
     _inits: tuple[str, ...] = INITS
 
+    @all_or_nothing
     def fit(self, X, y=None):
         """Cluster X, (n, d) or images (n, c, h, w); `y` is ignored. Raises ValueError for bad input or parameters."""
         rows = check_x(self, X, reset=True)
@@ -97,7 +106,7 @@ class DeepClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
                 f"{type(self).__name__} takes {n_steps} steps in all, in which the clusters hardly leave their start: "
                 "lower batch_size or raise epochs (for its autoencoder, too).",
                 ConvergenceWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
         fabric = make_fabric(self.device, self.precision)
         seed = fabric.broadcast(draw_seed(self.random_state))
@@ -166,7 +175,7 @@ class DeepClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
                 f"{type(self).__name__} collapsed: {', and '.join(problems)}. Train the autoencoder longer, lower "
                 "learning_rate, or look at history_ for the epoch in which it happened.",
                 ConvergenceWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
 
     def transform(self, X) -> np.ndarray:

@@ -17,7 +17,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, clon
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dclib.base import SavedEstimator, check_choice, check_number, check_x
+from dclib.base import SavedEstimator, all_or_nothing, check_choice, check_number, check_x
 from dclib.data import DatasetUnavailable, cache_folder, load_weights
 from dclib.sources import WEIGHTS, read_weights
 from dclib.training import resolve_device, resolve_precision
@@ -160,11 +160,13 @@ class PretrainedFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Save
         self.device = device
         self.precision = precision
 
+    @all_or_nothing
     def fit(self, X, y=None):
         """Check X, images (n, c, h, w), and the parameters; `y` is ignored. Raises ValueError."""
         check_choice("backbone", self.backbone, BACKBONES)
         check_number("size", self.size, 32, integer=True)
         check_number("batch_size", self.batch_size, 1, integer=True)
+        resolve_precision(self.precision, resolve_device(self.device))  # raises for what is unknown or not here
         self._images(check_x(self, X, reset=True))
         return self
 

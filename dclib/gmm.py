@@ -14,7 +14,15 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from dclib.base import SavedEstimator, check_choice, check_number, check_x, make_generator
+from dclib.base import (
+    SavedEstimator,
+    all_or_nothing,
+    check_centers,
+    check_choice,
+    check_number,
+    check_x,
+    make_generator,
+)
 from dclib.kmeans import assign, balanced_start, kmeans_plus_plus, lloyd, update
 
 COVARIANCE_TYPES = ("full", "tied", "diag", "spherical")
@@ -180,6 +188,7 @@ class GaussianMixture(ClusterMixin, SavedEstimator):
         self.n_components, self.covariance_type, self.init, self.n_init = n_components, covariance_type, init, n_init
         self.max_iter, self.tol, self.reg_covar, self.random_state = max_iter, tol, reg_covar, random_state
 
+    @all_or_nothing
     def fit(self, X, y=None):
         """Fit to X, (n, d) or images (n, c, h, w); `y` is ignored. Raises ValueError for bad input or a component
         whose covariance is singular."""
@@ -197,14 +206,14 @@ class GaussianMixture(ClusterMixin, SavedEstimator):
             warnings.warn(
                 f"EM did not converge in max_iter={self.max_iter} iterations: raise max_iter or tol (now {self.tol}).",
                 ConvergenceWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
         if empty := int((self.weights_ * len(rows) < 1e-3).sum()):
             warnings.warn(
                 f"{empty} of {self.n_components} components have no samples: X may hold fewer distinct ones, or `init` "
                 "a mean far from all of them. Ask for fewer components, or start elsewhere.",
                 ConvergenceWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
         return self
 
@@ -225,11 +234,7 @@ class GaussianMixture(ClusterMixin, SavedEstimator):
         """For each start the component (n,) that each sample belongs to at first. x: (n, d), less the origin (d,)"""
         k = self.n_components
         if not isinstance(self.init, str):
-            means = np.asarray(self.init, dtype=origin.dtype)
-            if means.shape != (k, x.shape[1]) or not np.isfinite(means).all():
-                raise ValueError(
-                    f"init has shape {means.shape}: give finite means, (n_components, d) = {(k, x.shape[1])}."
-                )
+            means = check_centers(self.init, (k, x.shape[1]), origin.dtype)
             yield assign(x, torch.from_numpy(means - origin))[0]
             return
         check_choice("init", self.init, ("k-means", "balanced", "random"))

@@ -7,7 +7,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Cluster
 from sklearn.utils.metaestimators import available_if
 
 from dclib.autoencoder import Autoencoder, copy_autoencoder
-from dclib.base import SavedEstimator, check_x, draw_seed
+from dclib.base import SavedEstimator, all_or_nothing, check_x, draw_seed
 from dclib.kmeans import KMeans
 
 
@@ -36,6 +36,7 @@ class LatentClustering(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluste
         self.clusterer = clusterer
         self.random_state = random_state
 
+    @all_or_nothing
     def fit(self, X, y=None):
         """Cluster X, (n, d) or images (n, c, h, w); `y` is ignored. Raises ValueError for bad input or estimators."""
         rows = check_x(self, X, reset=True)

@@ -289,6 +289,11 @@ class EarlyStopping(Callback):
         self.monitor, self.patience, self.min_delta = monitor, patience, min_delta
 
     def on_epoch_end(self, run: Run) -> None:
+        if not any(self.monitor in row for row in run.history.rows):
+            raise ValueError(
+                f"EarlyStopping(monitor={self.monitor!r}): the history has the columns {', '.join(run.row)}. "
+                "Scores come before it in the list of callbacks."
+            )
         values = run.history[self.monitor]  # from the history, so that a resumed training stops where it would have
         best, since = math.inf, 0
         for value in values:
@@ -404,6 +409,14 @@ def descend(fabric: Fabric, optimizer, loss: Tensor, batch: Batch) -> None:
     optimizer.step()
 
 
+def check_callbacks(callbacks) -> list[Callback]:
+    """A copy of the list; None is an empty one. Raises ValueError for anything that is no list of callbacks."""
+    given = [] if callbacks is None else callbacks
+    if not isinstance(given, (list, tuple)) or not all(isinstance(callback, Callback) for callback in given):
+        raise ValueError(f"callbacks={callbacks!r} must be a list of callbacks, such as [Progress()].")
+    return list(given)
+
+
 def train(
     estimator,
     step: Callable[[Batch], dict[str, Tensor]],
@@ -426,11 +439,7 @@ def train(
     others added.
     Raises FloatingPointError when a loss is no longer finite, naming the epoch.
     """
-    callbacks = (
-        list(estimator.callbacks) if isinstance(estimator.callbacks, (list, tuple)) else estimator.callbacks or []
-    )
-    if not isinstance(callbacks, list) or not all(isinstance(callback, Callback) for callback in callbacks):
-        raise ValueError(f"callbacks={estimator.callbacks!r} must be a list of callbacks, such as [Progress()].")
+    callbacks = check_callbacks(estimator.callbacks)
     callbacks.sort(key=lambda callback: 2 * isinstance(callback, Checkpoint) + isinstance(callback, Progress))
     run = Run(estimator, fabric, state, data, estimator.epochs, seed)
     estimator.history_ = run.history
@@ -498,7 +507,11 @@ def _train_epoch(step, batches: Iterable[Batch], fabric: Fabric) -> dict[str, fl
     return {name: float(total) / n_rows for name, total in totals.items()}
 
 
-def adam(modules: Iterable[nn.Module | nn.Parameter], learning_rate: float) -> torch.optim.Adam:
+def adam(
+    modules: Iterable[nn.Module | nn.Parameter], learning_rate: float, betas: tuple[float, float] = (0.9, 0.999)
+) -> torch.optim.Adam:
     """Adam over all parameters, in PyTorch's fused form: one pass over the weights a step."""
     parameters = [p for m in modules for p in (m.parameters() if isinstance(m, nn.Module) else [m])]
-    return torch.optim.Adam(parameters, lr=learning_rate, fused=parameters[0].device.type in ("cpu", "cuda"))
+    return torch.optim.Adam(
+        parameters, lr=learning_rate, betas=betas, fused=parameters[0].device.type in ("cpu", "cuda")
+    )
