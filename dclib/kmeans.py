@@ -30,7 +30,7 @@ from dclib.shares import Alone, Shifted, as_tensor, everyone, is_memmap, row_blo
 from dclib.training import Batch, Rows, epoch_generator, make_fabric, resolve_device, train
 
 # From so many features on, bounds cost less than the distances that they spare.
-_WIDE = 32
+_WIDE = 64
 # A single process has all rows.
 ALONE = Alone()
 # Rows that stand for all where a sample is enough.
@@ -400,7 +400,10 @@ def hard_gradient(x: Tensor, centers: Tensor, labels: Tensor) -> Tensor:
     1/n Σ_{i: c(i) = k} (μ_k − x_i) (Bottou and Bengio 1995; Samplawski, equation 9, which prints its negative). It
     needs the clusters' sums alone: autograd would multiply an (n, k) array, nearly all zeros, with x.
     """
-    sums = torch.zeros_like(centers).index_add_(0, labels, x)
+    if x.device.type == "cpu":  # in a batch that lies in the cache adding rows is the fastest
+        sums = torch.zeros_like(centers).index_add_(0, labels, x)
+    else:  # where a GPU would add them in any order, each time with another rounding
+        sums = _totals(x, labels, len(centers), torch.ones_like(x[:, 0]))[0]
     return (_counts(labels, centers)[:, None] * centers - sums) / len(x)
 
 
@@ -560,7 +563,7 @@ class GradientKMeans(KMeans):
         self.random_state = random_state
 
     @all_or_nothing
-    def fit(self, X, y=None):  # type: ignore[override]  # no sample weights here
+    def fit(self, X, y=None):
         """Cluster X, (n, d) or images (n, c, h, w); `y` is ignored. Raises ValueError for bad input."""
         rows = check_x(self, X, reset=True)
         check_n_clusters(self.n_clusters, len(rows))
