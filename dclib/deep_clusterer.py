@@ -161,7 +161,8 @@ class DeepClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         self.cluster_centers_ = centers.detach().cpu().numpy().copy()
 
     def _warn_of_collapse(self, rows: np.ndarray, start_variance: float) -> None:
-        variance = float(self._encode(rows).var(axis=0).sum())
+        z = self._encode(rows)
+        variance = float(z.var(axis=0).sum())
         shares = np.bincount(self.labels_, minlength=self.n_clusters) / len(rows)
         problems = []
         if variance <= 1e-4 * start_variance:
@@ -170,6 +171,8 @@ class DeepClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
             problems.append(f"one cluster owns {shares.max():.1%} of the samples")
         elif (shares == 0).any():
             problems.append(f"{(shares == 0).sum()} of {self.n_clusters} clusters are empty")
+        if problems and (distinct := len(np.unique(z, axis=0))) < self.n_clusters:
+            problems.append(f"there are only {distinct} different codes (does X repeat a few samples?)")
         if problems:
             warnings.warn(
                 f"{type(self).__name__} collapsed: {', and '.join(problems)}. Train the autoencoder longer, lower "
