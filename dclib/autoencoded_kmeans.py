@@ -31,10 +31,12 @@ def pseudo_identity(n_clusters: int, latent_dim: int) -> Tensor:
 class AutoencodedKMeans(DeepClusterer):
     """Trains an autoencoder and k-means on its hidden state h at once, both by gradient (Adam).
 
-    Loss, equation 10: 1/N Σ 1/F ‖x_i − x'_i‖² + 1/N Σ ½ ‖h_i − c_{h_i}‖², that is mean squared reconstruction error
-    (over features and samples) + half the squared distance to the nearest center (sum over the d latent dimensions,
-    mean over samples). The second term grows with d and with the scale of h, the first with neither, and both fall if h
-    shrinks and the decoder's weights grow. Too much of this is the collapse: all samples in one or a few clusters.
+    Loss: 1/N Σ 1/F ‖x_i − x'_i‖² + clustering_weight · 1/N Σ ½ ‖h_i − c_{h_i}‖², that is the mean squared error of the
+    reconstruction (over features and samples) and half the squared distance to the nearest center (sum over the latent
+    dimensions, mean over samples); equation 10 where clustering_weight is 1. The first term is in squared units of X,
+    the second grows with the number and the scale of the hidden units, and shrinking them lowers it while growing
+    weights of the decoder keep the first as it is. A strong second term merges the clusters: in the end all samples are
+    in a few, or in one.
 
     Parameters (the others as in `DeepClusterer`)
     ----------
@@ -45,13 +47,16 @@ class AutoencodedKMeans(DeepClusterer):
     noise : standard deviation of Gaussian noise on the input, in the units of X. Above 0 it makes a denoising model:
         input x + noise, target the clean x of the same sample. (The paper clips noisy pixels to 0…255; here nothing is
         clipped, since X need not be pixels.)
+    clustering_weight : of the k-means term. For tanh units and X in [0, 1] about 0.03 keeps half of the clusters and
+        lets the others go; 1, as printed, leaves a handful. For X in other units multiply it by their square.
     """
 
     _inits = ("k-means", "balanced", "identity")
 
     def __init__(
         self, n_clusters=100, *, autoencoder=None, init="k-means", n_init=3, noise=0.0, clustering_weight=0.03,
-        epochs=15, batch_size=100, learning_rate=1e-3, callbacks=None, device="auto", precision="auto", random_state=None,
+        epochs=15, batch_size=100, learning_rate=1e-3, callbacks=None, device="auto", precision="auto",
+        random_state=None,
     ):  # fmt: skip
         self.n_clusters, self.autoencoder, self.init, self.n_init = n_clusters, autoencoder, init, n_init
         self.noise, self.clustering_weight, self.epochs, self.batch_size = noise, clustering_weight, epochs, batch_size

@@ -44,14 +44,15 @@ class DCRA(DeepClusterer):
     ----------
     autoencoder : None trains a default one with the same `noise`. One of your own should be trained with it, too.
     init : "k-means" or "balanced".
-    reconstruction_share : λ in [0, 1]. The paper prints 0.01, with which L2 rules.
+    reconstruction_share : λ in [0, 1]; the paper prints 0.01. Where L1 is a mean over F features, as the code of others
+        has it, the same balance takes F times as large a ratio λ / (1 − λ).
     noise : standard deviation of the Gaussian noise, in the units of X; the paper's 1.0 buries pixels in [0, 1].
     """
 
     _inits = ("k-means", "balanced")
 
     def __init__(
-        self, n_clusters=10, *, autoencoder=None, init="k-means", n_init=20, reconstruction_share=0.8, noise=0.3,
+        self, n_clusters=10, *, autoencoder=None, init="k-means", n_init=20, reconstruction_share=0.5, noise=0.3,
         epochs=25, batch_size=256, learning_rate=2e-4, callbacks=None, device="auto", precision="auto",
         random_state=None,
     ):  # fmt: skip

@@ -12,9 +12,11 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from dclib import autoencoder, base, dec, gmm, kmeans, latent
+from dclib import autoencoded_kmeans, autoencoder, base, dcra, dec, gmm, kmeans, latent
+from dclib.autoencoded_kmeans import AutoencodedKMeans
 from dclib.autoencoder import Autoencoder
 from dclib.data import load
+from dclib.dcra import DCRA
 from dclib.dec import DEC
 from dclib.gmm import GaussianMixture
 from dclib.kmeans import GradientKMeans, KMeans
@@ -32,6 +34,8 @@ def estimators():
         Autoencoder(**SMALL),
         LatentClustering(Autoencoder(**SMALL), KMeans(3, n_init=2)),
         DEC(3, autoencoder=Autoencoder(**SMALL), n_init=2, epochs=2, batch_size=32),
+        AutoencodedKMeans(3, autoencoder=Autoencoder(**SMALL), n_init=2, epochs=2, batch_size=32),
+        DCRA(3, autoencoder=Autoencoder(**SMALL), n_init=2, epochs=2, batch_size=32),
     ]
 
 
@@ -48,7 +52,7 @@ def test_scikit_learn_checks(estimator, check):
 
 
 def test_every_estimator_is_tested_here():
-    modules = (kmeans, gmm, autoencoder, latent, dec)
+    modules = (kmeans, gmm, autoencoder, latent, dec, autoencoded_kmeans, dcra)
     found = {
         cls
         for module in modules
