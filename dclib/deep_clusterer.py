@@ -33,10 +33,11 @@ def start_centers(z: Tensor, n_clusters: int, init: str, n_init: int, generator:
     if init == "k-means":
         starts = (z[kmeans_plus_plus(z, n_clusters, generator)] for _ in range(n_init))
         return min((lloyd(z, start) for start in starts), key=lambda run: run[2][-1])[0]
-    # A sample of the rows is enough for k means, and the transport plan is dense.
-    z = z[torch.randperm(len(z), generator=generator)[:20_000].to(z.device)]
     if init == "balanced":
+        # A sample of the rows is enough for k means, and the transport plan is dense.
+        z = z[torch.randperm(len(z), generator=generator)[:20_000].to(z.device)]
         return min((balanced_start(z, n_clusters, generator) for _ in range(n_init)), key=lambda run: run[1])[0]
+    # EM takes all rows: the small differences between samples of them may lead it to other maxima.
     seed = int(torch.randint(2**31, (1,), generator=generator))
     # A floor under the variances, in the units of z: codes may lie in a subspace.
     floor = 1e-4 * float(z.var(0, correction=0).mean()) + 1e-12
