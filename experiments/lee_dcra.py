@@ -2,9 +2,9 @@
 
 Lee et al. report ACC .9506 on MNIST, .9348 on Fashion-MNIST, where "digit 0 is the inlier class and the others are
 outliers" (so read, calling everything an outlier already scores .90), and a PSNR above 20 dB on BSDS300. Here ACC is
-that of ten clusters against ten classes, on 20,000 images; "start" in a result is the denoising autoencoder + k-means that DCRA begins
-with. The configurations called "paper" take λ = .01 and σ = 1.0 as printed; "from-scratch" comes closest to a training
-without a trained autoencoder, which the paper does not mention.
+that of ten clusters against ten classes, on 20,000 images; "start" in a result is the denoising autoencoder + k-means
+that DCRA begins with. The configurations called "paper" take λ = .01 and σ = 1.0 as printed; "from-scratch" comes
+closest to a training without a trained autoencoder, which the paper does not mention.
 
 BSDS300: patches of 32 × 32 pixels from the middle 320 × 320 of each photograph, a code of 40 numbers, and at the end
 the PSNR of the reconstructed noisy test photographs beside that of the noisy ones. On which scale σ is 1.0 is not
