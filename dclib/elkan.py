@@ -9,9 +9,6 @@ from torch import Tensor
 
 from dclib.shares import Shifted, row_blocks
 
-# Rows tested against their bounds at once: few enough for the cache, enough for PyTorch to be busy.
-_ROWS = 4096
-
 
 class ElkanSteps:
     """E- and M-step of Lloyd's algorithm on x (n, d) that compute only the distances that may matter (Elkan 2003).
@@ -53,8 +50,9 @@ class ElkanSteps:
         if everything:
             changes = [self._compare_all(block) for block in row_blocks(*self.x.shape)]
         else:
-            starts = range(0, len(self.x), _ROWS)
-            changes = [self._compare_some(slice(start, start + _ROWS)) for start in starts]
+            # Rows are read where they are, so that only bounds take memory; but shifted rows are copies.
+            width = len(centers) if isinstance(self.x, Tensor) else self.x.shape[1]
+            changes = [self._compare_some(block) for block in row_blocks(len(self.x), width)]
         rows, labels = (torch.cat(parts) for parts in zip(*changes))
         self._move(rows, labels)
         changed = len(rows) if self.n_steps else len(self.x)

@@ -1,0 +1,126 @@
+"""Elkan's bounds find what the plain steps find, with a part of the distances."""
+
+import warnings
+
+import numpy as np
+import pytest
+import torch
+
+from dclib.data import load
+from dclib.elkan import ElkanSteps
+from dclib.kmeans import assign, lloyd, squared_distances, update
+from dclib.shares import Shifted
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """With a little noise: the pixels have 17 values, and a sample exactly between two centers may go either way."""
+    x = torch.from_numpy(load("digits").x.reshape(1797, -1)).double()
+    return x - x.mean(0) + 1e-2 * torch.randn(x.shape, dtype=x.dtype, generator=torch.Generator().manual_seed(0))
+
+
+def start(x, k, seed=0):
+    return x[torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))[:k]]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("k", [1, 2, 10, 80])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_lloyd_with_bounds_equals_the_plain_path(digits, k, dtype, weighted):
+    x = digits.to(dtype)
+    weight = torch.rand(len(x), generator=torch.Generator().manual_seed(1)).to(dtype) if weighted else None
+    centers, labels, losses = lloyd(x, start(x, k), weight, bounds=False)
+    ours, found, history = lloyd(x, start(x, k), weight, bounds=True)
+    assert torch.equal(found, labels)
+    assert history == pytest.approx(losses, rel=1e-5)
+    torch.testing.assert_close(ours, centers)
+
+
+def test_bounds_hold_however_the_centers_move(digits):
+    """Random steps of all sizes: labels stay the nearest centers, and no bound is on the wrong side."""
+    generator, k = torch.Generator().manual_seed(2), 12
+    weight = torch.rand(len(digits), generator=generator, dtype=torch.float64)
+    steps, centers = ElkanSteps(digits, weight, k), start(digits, k)
+    previous = torch.full((len(digits),), -1)
+    for _ in range(30):
+        loss, changed = steps.assign(centers).tolist()
+        labels, distances = assign(digits, centers)
+        assert torch.equal(steps.labels, labels)
+        assert loss == pytest.approx(float(weight @ distances))
+        assert changed == (labels != previous).sum()
+        previous = labels
+        means, weights = update(digits, labels, k, weight)
+        sums, found = steps.totals()
+        torch.testing.assert_close(found, weights)
+        torch.testing.assert_close(sums, means * weights[:, None])
+        true = squared_distances(digits, centers).sqrt()
+        assert (steps.upper + steps.drift[labels] >= distances.sqrt() - 1e-9).all()
+        others = (steps.lower - steps.drift).scatter(1, labels[:, None], 0)
+        assert (others <= true + 1e-9).all()
+        move = torch.randn(centers.shape, generator=generator, dtype=torch.float64)
+        centers = centers + move * 10 ** (-3 * float(torch.rand((), generator=generator)) - 0.5)
+
+
+def test_most_distances_are_spared(digits, monkeypatch):
+    """Without this the class would be of no use: after 30 iterations, less than a third of the distances."""
+    computed, pairwise, full = [], ElkanSteps._distances, ElkanSteps._compare_all
+
+    def count_pairs(self, x, norms, rows, k):
+        computed.append(len(rows))
+        return pairwise(self, x, norms, rows, k)
+
+    def count_block(self, block):
+        computed.append((block.stop - block.start) * len(self.centers))
+        return full(self, block)
+
+    monkeypatch.setattr(ElkanSteps, "_distances", count_pairs)
+    monkeypatch.setattr(ElkanSteps, "_compare_all", count_block)
+    losses = lloyd(digits, start(digits, 20), max_iter=30, bounds=True)[2]
+    assert len(losses) > 20
+    assert sum(computed) < len(losses) * len(digits) * 20 / 3
+
+
+def test_empty_clusters_are_refilled_and_bounds_hold_afterwards(digits):
+    far = start(digits, 12)
+    far[7:] += 1e3
+    plain, bounded = (lloyd(digits, far, bounds=bounds) for bounds in (False, True))
+    assert len(plain[1].unique()) == 12
+    assert torch.equal(plain[1], bounded[1])
+    assert bounded[2] == pytest.approx(plain[2])
+
+
+def test_a_cluster_of_samples_without_weight_is_empty(digits):
+    """Weights are summed anew: what is left of many additions and subtractions is not zero."""
+    weight = torch.full((len(digits),), 0.1, dtype=torch.float64)
+    steps, centers = ElkanSteps(digits, weight, 5), start(digits, 5)
+    steps.assign(centers)
+    gone = centers.clone()
+    gone[3] += 1e3
+    steps.assign(gone)
+    assert steps.totals()[1].tolist()[3] == 0
+
+
+def test_shifted_rows_are_rows_too(digits):
+    far = digits + 100
+    plain = lloyd(digits, start(digits, 9), bounds=False)
+    shifted = lloyd(Shifted(far, far.new_full((64,), 100.0)), start(digits, 9), bounds=True)
+    assert torch.equal(plain[1], shifted[1])
+
+
+def test_no_warning_reaches_the_user(digits):
+    """PyTorch calls its sparse matrices a beta, once a process; `set_warn_always` makes that every time."""
+    torch.set_warn_always(True)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            lloyd(digits, start(digits, 5), bounds=True)
+    finally:
+        torch.set_warn_always(False)
+
+
+def test_the_start_is_left_alone(digits):
+    centers = start(digits, 6)
+    before = centers.clone()
+    lloyd(digits, centers, bounds=True)
+    assert torch.equal(before, centers)
+    assert np.isfinite(before.numpy()).all()

@@ -1,0 +1,74 @@
+"""Blocks cover all rows; a memmap is known; shifted rows are shifted."""
+
+import numpy as np
+import pytest
+import torch
+
+from dclib.shares import Alone, Shifted, as_tensor, is_memmap, row_blocks
+
+
+@pytest.mark.parametrize("n", [1, 255, 256, 257, 100_000])
+@pytest.mark.parametrize("width", [1, 784, 10**7])
+def test_blocks_cover_every_row_once(n, width):
+    blocks = row_blocks(n, width)
+    assert [row for block in blocks for row in range(n)[block]] == list(range(n))
+    assert all(len(range(n)[block]) <= max(256, 2**20 // width) for block in blocks)
+
+
+def test_of_nothing_there_are_no_blocks():
+    assert row_blocks(0, 5) == []
+
+
+def test_a_memmap_is_known_by_any_view_of_it(tmp_path):
+    np.save(tmp_path / "x.npy", np.zeros((6, 2, 3), np.float32))
+    x = np.load(tmp_path / "x.npy", mmap_mode="r")
+    assert is_memmap(x) and is_memmap(x[1:4]) and is_memmap(np.asarray(x).reshape(6, -1))
+    assert not is_memmap(np.zeros(3)) and not is_memmap(np.array(x)) and not is_memmap(None)
+
+
+def test_a_tensor_on_an_array_shares_its_memory_and_does_not_warn(tmp_path, recwarn):
+    array = np.zeros((3, 2))
+    array.setflags(write=False)
+    tensor = as_tensor(array)
+    assert tensor.data_ptr() == array.ctypes.data
+    assert not recwarn.list
+
+
+def test_shifted_rows():
+    x = torch.arange(12.0).view(4, 3)
+    shifted = Shifted(x, torch.tensor([1.0, 2.0, 3.0]))
+    assert len(shifted) == 4 and shifted.shape == (4, 3) and shifted.dtype == x.dtype
+    assert shifted[1:3].tolist() == [[2, 2, 2], [5, 5, 5]]
+    assert shifted[torch.tensor([3, 0])].tolist() == [[8, 8, 8], [-1, -1, -1]]
+    assert shifted[2].tolist() == [5, 5, 5]
+
+
+class Pretended(Alone):
+    """One of three processes; what the other two add is known beforehand."""
+
+    size = 3
+
+    def __init__(self, rank):
+        self.rank = rank
+
+
+def test_shares_are_about_equal_and_cover_all():
+    shares = [Pretended(rank).share(10) for rank in range(3)]
+    assert [row for share in shares for row in range(10)[share]] == list(range(10))
+    assert {len(range(10)[share]) for share in shares} == {3, 4}
+
+
+def test_parts_of_several_processes_add_up():
+    """`sum` of a pretended process is its own part: the parts of all three must add up to the whole."""
+    everyone = [Pretended(rank) for rank in range(3)]
+    assert sum(p.gather(torch.tensor(p.rank + 5)) for p in everyone).tolist() == [5, 6, 7]
+    assert sum(p.pick(torch.tensor([p.rank + 5.0]), 1) for p in everyone).tolist() == [6]
+    rows = torch.arange(10)
+    assert torch.equal(sum(p.concatenate(rows[p.share(10)], 10) for p in everyone), rows)
+
+
+def test_alone_everything_is_complete():
+    alone, x = Alone(), torch.arange(8.0).view(4, 2)
+    assert alone.share(4) == slice(0, 4)
+    assert alone.take(x, torch.tensor([2, 2, 0])).tolist() == [[4, 5], [4, 5], [0, 1]]
+    assert torch.equal(alone.concatenate(x, 4), x)
