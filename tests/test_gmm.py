@@ -235,12 +235,14 @@ def test_a_flat_component_is_an_error_that_names_the_way_out(covariance_type, dt
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_feature_that_follows_from_others_is_a_flat_component(dtype):
-    x = skewed()[0].astype(dtype)
-    x = np.column_stack([x, x[:, 0] + 2 * x[:, 1]])
-    for covariance_type in ("full", "tied"):
-        with pytest.raises(ValueError, match="singular.*features that are constant or follow from others"):
-            fitted(x, covariance_type, reg_covar=0)
-    fitted(x, reg_covar=1e-3)
+    """From the first step on: the factorisation alone fails only where rounding makes a pivot negative."""
+    for seed in range(10):
+        x = skewed(seed=seed)[0].astype(dtype)
+        x = np.column_stack([x, x[:, 0] + 2 * x[:, 1]])
+        for covariance_type in ("full", "tied"):
+            with pytest.raises(ValueError, match="singular.*features that are constant or follow from others"):
+                fitted(x, covariance_type, reg_covar=0, max_iter=1)
+    assert fitted(x, reg_covar=1e-3).converged_
 
 
 def test_components_without_samples_are_reported_and_stay_finite():
