@@ -79,6 +79,7 @@ def kmeans(k: int, quick: bool) -> list[Row]:
     def faiss_kmeans(x, seed):
         import faiss
 
+        faiss.omp_set_num_threads(torch.get_num_threads())
         # By default it takes 256 rows a center: here all, as the others do.
         estimator = faiss.Kmeans(x.shape[1], k, niter=n_iter, min_points_per_centroid=1, max_points_per_centroid=len(x))
         estimator.train(x, init_centroids=start)
@@ -241,7 +242,8 @@ def dec(quick: bool) -> list[Row]:
 
     def ours(x, seed):
         start = Autoencoder(epochs=ours_epochs[0], random_state=seed).fit(x)
-        return [DEC(10, autoencoder=start, init="balanced", epochs=ours_epochs[1], random_state=seed).fit(x).labels_]
+        model = DEC(10, autoencoder=start, init="gmm", n_init=2, epochs=ours_epochs[1], random_state=seed)
+        return [model.fit(x).labels_]
 
     def clustpy(x, seed):
         from clustpy.deep import DEC as ClustpyDEC
