@@ -45,7 +45,7 @@ def assemble(tiles: np.ndarray, shape: tuple[int, ...], stride: int = PATCH) -> 
 
 def restore(autoencoder, images: np.ndarray, stride: int) -> np.ndarray:
     """Images through the autoencoder, patch by patch, in [0, 1]; few images at a time, for the memory's sake."""
-    parts = (images[i : i + 10] for i in range(0, len(images), 10))
+    parts = (images[i : i + 4] for i in range(0, len(images), 4))
     done = [assemble(autoencoder.reconstruct(patches(part, stride)), part.shape, stride) for part in parts]
     return np.concatenate(done).clip(0, 1)
 
