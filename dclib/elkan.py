@@ -7,7 +7,7 @@ import warnings
 import torch
 from torch import Tensor
 
-from dclib.shares import Shifted, row_blocks
+from dclib.shares import Shifted, row_blocks, squared_norms
 
 
 class ElkanSteps:
@@ -27,12 +27,11 @@ class ElkanSteps:
     def __init__(self, x: Tensor | Shifted, weight: Tensor, n_clusters: int):
         n, d = x.shape
         self.x, self.weight, self.n_steps = x, weight, 0
-        self.norms = torch.empty(n, dtype=x.dtype)  # ‖x_i‖²
+        self.norms = squared_norms(x)
         # All samples begin in cluster 0: the first E-step moves them. In float64, since changes add up.
         self.labels = torch.zeros(n, dtype=torch.long)
         self.sums = torch.zeros(n_clusters, d, dtype=torch.float64)
         for block in row_blocks(n, d):
-            self.norms[block] = x[block].square().sum(1)
             self.sums[0] += weight[block] @ x[block]
         self.square = weight.double() @ self.norms.double()
         # A bound is kept as it was when it was computed, with what its center had drifted until then: added to lower,
@@ -47,15 +46,16 @@ class ElkanSteps:
         everything = self.n_steps & (self.n_steps - 1) == 0
         self.drift = self.drift.zero_() if everything else self.drift + (centers - self.centers).norm(dim=1)
         self.centers, self.squares = centers, centers.square().sum(1)
+        labels = self.labels.clone()
         if everything:
-            changes = [self._compare_all(block) for block in row_blocks(*self.x.shape)]
+            for block in row_blocks(*self.x.shape):
+                labels[block] = self._compare_all(block)
         else:
             # Rows are read where they are, so that only bounds take memory; but shifted rows are copies.
             width = len(centers) if isinstance(self.x, Tensor) else self.x.shape[1]
-            changes = [self._compare_some(block) for block in row_blocks(len(self.x), width)]
-        rows, labels = (torch.cat(parts) for parts in zip(*changes))
-        self._move(rows, labels)
-        changed = len(rows) if self.n_steps else len(self.x)
+            for block in row_blocks(len(self.x), width):
+                labels[block] = self._compare_some(block)
+        changed = self._take(labels) if self.n_steps else max(self._take(labels), len(labels))
         self.n_steps += 1
         return torch.stack([self._loss(), torch.tensor(changed, dtype=torch.float64)])
 
@@ -70,7 +70,7 @@ class ElkanSteps:
         self.upper[rows] = torch.inf
         self.lower[rows, self.labels[rows]] = -torch.inf
         self.lower[rows, labels[rows]] = torch.inf
-        self._move(rows, labels[rows])
+        self._take(labels)
 
     def _loss(self) -> Tensor:
         """Σ w ‖x − μ‖² = Σ w ‖x‖² − Σ_k (2 μ_k · S_k − W_k ‖μ_k‖²), with the clusters' sums S and weights W."""
@@ -78,33 +78,34 @@ class ElkanSteps:
         centers = self.centers.double()
         return self.square - (centers * (2 * sums - weights[:, None] * centers)).sum()
 
-    def _move(self, rows: Tensor, labels: Tensor) -> None:
-        """Rows with these numbers (m,) get these labels (m,)."""
+    def _take(self, labels: Tensor) -> int:
+        """Change labels and sums -> how many labels changed."""
+        rows = (labels != self.labels).nonzero()[:, 0]
         for block in row_blocks(len(rows), self.x.shape[1]):
-            part, new = rows[block], labels[block]
+            part = rows[block]
             weight = self.weight[part, None]
             change = torch.zeros(len(part), len(self.sums), dtype=weight.dtype)
-            change.scatter_(1, self.labels[part, None], -weight).scatter_(1, new[:, None], weight)
+            change.scatter_(1, self.labels[part, None], -weight).scatter_(1, labels[part, None], weight)
             self.sums += change.T @ self.x[part]
-            self.labels[part] = new
+        self.labels = labels
+        return len(rows)
 
-    def _compare_all(self, block: slice) -> tuple[Tensor, Tensor]:
-        """Compute all distances of these rows -> the rows whose nearest center is another now, and its number."""
+    def _compare_all(self, block: slice) -> Tensor:
+        """Labels of these rows, with all distances."""
         products = torch.addmm(self.squares[:, None], self.centers, self.x[block].T, alpha=-2).T  # (b, k)
         distances = (products + self.norms[block, None]).clamp_(min=0).sqrt_()
         self.upper[block], labels = distances.min(1)
         self.lower[block] = distances.scatter_(1, labels[:, None], torch.inf)
-        rows = (labels != self.labels[block]).nonzero()[:, 0]
-        return rows + block.start, labels[rows]
+        return labels
 
-    def _compare_some(self, block: slice) -> tuple[Tensor, Tensor]:
-        """The same, computing only distances that the bounds leave open."""
-        upper, lower, drift = self.upper[block], self.lower[block], self.drift
+    def _compare_some(self, block: slice) -> Tensor:
+        """Labels of these rows, with the distances that the bounds leave open."""
+        upper, lower, drift, labels = self.upper[block], self.lower[block], self.drift, self.labels[block]
         bounds = lower - drift
-        rows = (upper + drift[self.labels[block]] >= bounds.amin(1)).nonzero()[:, 0]
+        rows = (upper + drift[labels] >= bounds.amin(1)).nonzero()[:, 0]
         if not len(rows):
-            return rows, rows
-        x, norms, bounds, old = self.x[block], self.norms[block], bounds[rows], self.labels[block][rows]
+            return labels
+        x, norms, bounds, old = self.x[block], self.norms[block], bounds[rows], labels[rows]
         own = self._distances(x, norms, rows, old)
         which, k = (bounds < own[:, None]).nonzero(as_tuple=True)
         others = self._distances(x, norms, rows[which], k)
@@ -118,7 +119,7 @@ class ElkanSteps:
         rows, old, new = rows[changed], old[changed], new[changed]
         lower[rows, old] = own[changed] + drift[old]
         lower[rows, new] = torch.inf
-        return rows + block.start, new
+        return labels.index_copy(0, rows, new)
 
     def _distances(self, x: Tensor, norms: Tensor, rows: Tensor, k: Tensor) -> Tensor:
         """Distances of x[rows] to centers[k], pair by pair, rows in rising order (m,) -> (m,)."""

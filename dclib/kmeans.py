@@ -26,7 +26,7 @@ from dclib.base import (
     draw_seed,
 )
 from dclib.elkan import ElkanSteps
-from dclib.shares import Alone, Shifted, as_tensor, everyone, is_memmap, row_blocks
+from dclib.shares import Alone, Shifted, as_tensor, everyone, is_memmap, row_blocks, squared_norms
 from dclib.training import Batch, Rows, epoch_generator, make_fabric, resolve_device, train
 
 # From so many features on, bounds cost less than the distances that they spare.
@@ -127,7 +127,7 @@ def kmeans_plus_plus(
     """
     weight = torch.ones(len(x), dtype=x.dtype, device=x.device) if sample_weight is None else sample_weight
     n_trials = 2 + int(np.log(n_clusters))
-    norms = torch.cat([x[block].square().sum(1) for block in row_blocks(*x.shape)])
+    norms = squared_norms(x)
     start = int(everyone.gather(torch.tensor(len(x)))[: everyone.rank].sum())
 
     def draw(mass: Tensor, size: int) -> Tensor:
@@ -261,10 +261,6 @@ def _is_far(mean: Tensor, spread: Tensor) -> bool:
     return bool(mean.square().sum() > 10 * spread)
 
 
-def _sum_of_squares(x: Tensor | Shifted) -> Tensor:
-    return torch.stack([x[block].square().sum() for block in row_blocks(*x.shape)]).sum()
-
-
 class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, SavedEstimator):
     """Lloyd's k-means with greedy k-means++, several starts and refilled empty clusters.
 
@@ -312,11 +308,11 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Sa
         mine = processes.share(len(rows))
         own, weight = as_tensor(rows)[mine], weight[mine]
         mean = processes.sum(own.sum(0)) / len(rows)
-        spread = processes.sum(_sum_of_squares(own)) / len(rows) - mean.square().sum()
+        spread = processes.sum(squared_norms(own).sum()) / len(rows) - mean.square().sum()
         x: Tensor | Shifted = own
         if _is_far(mean, spread):
             x = Shifted(own, mean) if is_memmap(rows) else own - mean
-            spread = processes.sum(_sum_of_squares(x)) / len(rows)
+            spread = processes.sum(squared_norms(x).sum()) / len(rows)
         else:
             mean = torch.zeros_like(mean)
         tol = self.tol * float(spread) / x.shape[1]

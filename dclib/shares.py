@@ -32,16 +32,33 @@ def row_blocks(n_rows: int, width: int) -> list[slice]:
 
 
 class Shifted:
-    """x − shift, for x (n, d) that is too large for a copy: rows are read and shifted as they are asked for."""
+    """x − shift, for x (n, d) that is too large for a copy: rows are read and shifted as they are asked for.
+
+    A block (a slice) is there until the next one is asked for: all blocks share one buffer.
+    """
 
     def __init__(self, x: Tensor, shift: Tensor):
         self.x, self.shift, self.shape, self.dtype, self.device = x, shift, x.shape, x.dtype, x.device
+        self.buffer = x.new_empty(0, x.shape[1])
 
     def __len__(self) -> int:
         return len(self.x)
 
     def __getitem__(self, rows) -> Tensor:
-        return self.x[rows] - self.shift
+        found = self.x[rows]
+        if not isinstance(rows, slice):
+            return found - self.shift
+        if len(found) > len(self.buffer):
+            self.buffer = torch.empty_like(found)
+        return torch.sub(found, self.shift, out=self.buffer[: len(found)])
+
+
+def squared_norms(x: Tensor | Shifted) -> Tensor:
+    """‖x_i‖² (n,) of the rows."""
+    norms = torch.empty(len(x), dtype=x.dtype, device=x.device)
+    for block in row_blocks(*x.shape):
+        norms[block] = x[block].square().sum(1)
+    return norms
 
 
 class Alone:

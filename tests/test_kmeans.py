@@ -1,5 +1,9 @@
 """Lloyd's algorithm against scikit-learn, by hand, and where it goes wrong in other libraries."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +13,8 @@ from sklearn.exceptions import ConvergenceWarning
 
 from dclib.data import load
 from dclib.kmeans import KMeans, assign, kmeans_plus_plus, lloyd, squared_distances, update
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -188,3 +194,51 @@ def test_predict_refuses_another_number_of_features():
         model.predict(blobs()[:, :4])
     with pytest.raises(ValueError, match="fitted on rows of 5 values"):
         model.predict(np.zeros((3, 1, 5, 1)))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the memory limit of a process is Linux's RLIMIT_DATA")
+@pytest.mark.parametrize("shift", [0, 100])
+def test_a_memmap_may_be_larger_than_the_memory(shift, tmp_path):
+    """200 MB on disk, 100 MB to take. Far from the origin, rows are centered block by block."""
+    n, d = 200_000, 256
+    x = np.memmap(tmp_path / "x", dtype=np.float32, mode="w+", shape=(n, d))
+    generator = np.random.default_rng(0)
+    for start in range(0, n, 10_000):
+        labels = np.arange(start, start + 10_000) % 5
+        x[start : start + 10_000] = shift + labels[:, None] + generator.random((10_000, d), dtype=np.float32)
+    x.flush()
+    script = r"""
+import re, resource, sys
+import numpy as np
+from dclib.kmeans import KMeans
+
+x = np.memmap(sys.argv[1], dtype=np.float32, mode="r", shape=(200_000, 256))
+model = KMeans(5, n_init=1, random_state=0).fit(x[:2000])  # all that is imported
+used = 1024 * int(re.search(r"VmData:\s*(\d+)", open("/proc/self/status").read())[1])
+resource.setrlimit(resource.RLIMIT_DATA, (used + 100 * 2**20,) * 2)
+try:
+    x + 1
+except MemoryError:
+    print("a copy does not fit")
+images = x.reshape(-1, 1, 16, 16)
+labels = model.fit(images).predict(images)
+assert np.array_equal(labels, model.labels_) and np.array_equal(labels[:-5], labels[5:])
+assert sorted(labels[:5]) == [0, 1, 2, 3, 4]
+assert model.transform(x).argmin(1).tolist() == labels.tolist()
+assert np.isclose(-model.score(x), model.inertia_)
+print(model.inertia_)
+"""
+    run = subprocess.run([sys.executable, "-c", script, tmp_path / "x"], text=True, capture_output=True, cwd=ROOT)
+    assert run.returncode == 0, run.stderr
+    copy, inertia = run.stdout.splitlines()
+    assert copy == "a copy does not fit"
+    assert float(inertia) == pytest.approx(n * d / 12, rel=1e-2)  # of numbers between 0 and 1 the variance is 1/12
+
+
+def test_far_from_the_origin_a_memmap_gives_the_labels_of_an_array(tmp_path):
+    x = (blobs(3000) + 1e4).astype(np.float32)
+    np.save(tmp_path / "x.npy", x)
+    array = KMeans(6, random_state=0).fit(x)
+    memmap = KMeans(6, random_state=0).fit(np.load(tmp_path / "x.npy", mmap_mode="r"))
+    assert np.array_equal(array.labels_, memmap.labels_)
+    np.testing.assert_allclose(array.cluster_centers_, memmap.cluster_centers_)
