@@ -170,7 +170,7 @@ class ConvAutoencoder(_Autoencoder):
 
 
 class Discriminator(nn.Module):
-    """Logit of "this code was drawn from a cluster, not encoded from a sample": two tanh layers on the code and, with
+    """Tells codes that were drawn from a cluster from codes of samples: two tanh layers on the code and, with
     `n_clusters` above 0, on the number of its cluster (one-hot, times 3 so that it weighs as much as the code).
     """
 
@@ -179,8 +179,16 @@ class Discriminator(nn.Module):
         self.n_clusters = n_clusters
         self.layers = _mlp([latent_dim + n_clusters, *hidden, 1], nn.Tanh)
 
-    def forward(self, z: Tensor, clusters: Tensor) -> Tensor:
-        """codes (n, latent_dim) of unit variance, clusters (n,) -> logits (n,)"""
+    def logits(self, z: Tensor, clusters: Tensor) -> Tensor:
+        """codes (n, latent_dim) of about unit variance, their clusters (n,) -> logits of "drawn" (n,)"""
         if self.n_clusters:
             z = torch.cat([z, 3.0 * nn.functional.one_hot(clusters, self.n_clusters)], 1)
         return self.layers(z).squeeze(1)
+
+    def forward(self, z: Tensor, clusters: Tensor) -> tuple[Tensor, Tensor]:
+        """As `logits` -> logits (n,), squared slopes ‖∂ logit / ∂z‖² (n,)"""
+        z = z.detach().requires_grad_()
+        logits = self.logits(z, clusters)
+        # In forward, since Fabric and DistributedDataParallel allow no gradient of a module's result but the loss's.
+        (slopes,) = torch.autograd.grad(logits.sum(), z, create_graph=True)
+        return logits, slopes.square().sum(1)

@@ -12,10 +12,11 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from dclib import autoencoded_kmeans, autoencoder, base, dcra, dec, gmm, kmeans, latent
+from dclib import autoencoded_kmeans, autoencoder, base, dcan, dcra, dec, gmm, kmeans, latent
 from dclib.autoencoded_kmeans import AutoencodedKMeans
 from dclib.autoencoder import Autoencoder
 from dclib.data import load
+from dclib.dcan import DCAN
 from dclib.dcra import DCRA
 from dclib.dec import DEC
 from dclib.gmm import GaussianMixture
@@ -35,6 +36,7 @@ def estimators():
         LatentClustering(Autoencoder(**SMALL), KMeans(3, n_init=2)),
         DEC(3, autoencoder=Autoencoder(**SMALL), n_init=2, epochs=2, batch_size=32),
         AutoencodedKMeans(3, autoencoder=Autoencoder(**SMALL), n_init=2, epochs=2, batch_size=32),
+        DCAN(3, autoencoder=Autoencoder(**SMALL), n_init=2, epochs=2, batch_size=32),
         DCRA(3, autoencoder=Autoencoder(**SMALL), n_init=2, epochs=2, batch_size=32),
     ]
 
@@ -52,7 +54,7 @@ def test_scikit_learn_checks(estimator, check):
 
 
 def test_every_estimator_is_tested_here():
-    modules = (kmeans, gmm, autoencoder, latent, dec, autoencoded_kmeans, dcra)
+    modules = (kmeans, gmm, autoencoder, latent, dec, autoencoded_kmeans, dcan, dcra)
     found = {
         cls
         for module in modules
