@@ -319,7 +319,8 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Sa
         best = None
         for centers in self._starts(x, mean, weight, processes):
             run = lloyd(x, centers, weight, self.max_iter, tol, everyone=processes)
-            if best is None or run[2][-1] < best[2][-1]:
+            # Not by rounding alone: of starts that end in the same place the first, however many processes there are.
+            if best is None or run[2][-1] < (1 - 1e-6) * best[2][-1]:
                 best = run
         assert best is not None
         centers, _, losses = best

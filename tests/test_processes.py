@@ -1,0 +1,85 @@
+"""Two processes, started by torchrun and talking over gloo, find what one does."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Runs a script alone and in two processes -> the arrays that it leaves in `results`, of one and of each of two."""
+
+    def run(script: str, **arrays: np.ndarray) -> tuple[dict, list[dict]]:
+        np.savez(tmp_path / "arrays.npz", **arrays)
+        before = f"import os\nimport numpy as np\narrays = np.load({str(tmp_path / 'arrays.npz')!r})\nresults = {{}}\n"
+        after = f"\nnp.savez({str(tmp_path)!r} + '/' + os.environ.get('RANK', 'one'), **results)\n"
+        (tmp_path / "script.py").write_text(before + script + after)
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        for launcher in ([], TORCHRUN):
+            done = subprocess.run(
+                [sys.executable, *launcher, tmp_path / "script.py"],
+                capture_output=True, text=True, timeout=600, env=environment,
+            )  # fmt: skip
+            assert done.returncode == 0, done.stderr
+        one, *two = (dict(np.load(tmp_path / f"{name}.npz")) for name in ("one", 0, 1))
+        return one, two
+
+    return run
+
+
+def test_kmeans(run):
+    """Draws, empty clusters, weights and labels; wide and narrow data, that is, with Elkan's bounds and without."""
+    generator = np.random.default_rng(0)
+    means = 4 * generator.standard_normal((8, 80))
+    wide = means[generator.integers(0, 8, 1001)] + generator.standard_normal((1001, 80))
+    far = wide[:8].copy()
+    far[3:] += 1e3
+    script = """
+import sys
+from dclib.kmeans import KMeans
+if "RANK" not in os.environ:
+    assert "lightning_fabric" not in sys.modules
+for name in ("wide", "narrow"):
+    x = arrays[name]
+    for case, parameters in {
+        "drawn": {"n_init": 3, "random_state": 0},
+        "random": {"n_init": 3, "random_state": 0, "init": "random"},
+        "unseeded": {"n_init": 1},
+        "refilled": {"init": arrays["far"][:, : x.shape[1]]},
+    }.items():
+        model = KMeans(8, **parameters).fit(x, sample_weight=arrays["weight"])
+        assert np.array_equal(model.labels_, model.predict(x))
+        results |= {f"{name} {case} labels": model.labels_, f"{name} {case} centers": model.cluster_centers_}
+        results[f"{name} {case} history"] = model.inertia_history_
+    model = KMeans(5, n_init=1, random_state=0).fit(x + 1e4)
+    results[f"{name} shifted labels"] = model.labels_
+if "RANK" not in os.environ:
+    assert "lightning_fabric" not in sys.modules
+"""
+    weight = generator.integers(0, 3, len(wide))
+    one, two = run(script, wide=wide, narrow=wide[:, :10], far=far, weight=weight)
+    assert len(one) == 26
+    for name in one:
+        assert np.array_equal(two[0][name], two[1][name])
+        if "unseeded" not in name:
+            np.testing.assert_allclose(two[0][name], one[name], rtol=1e-9)
+    assert len(np.unique(one["wide refilled labels"])) == len(np.unique(one["narrow refilled labels"])) == 8
+
+
+def test_kmeans_of_fewer_distinct_points_than_clusters(run):
+    script = """
+import warnings
+from dclib.kmeans import KMeans
+warnings.simplefilter("ignore")
+model = KMeans(5, random_state=0).fit(arrays["x"])
+results = {"labels": model.labels_, "centers": model.cluster_centers_, "inertia": model.inertia_}
+"""
+    one, two = run(script, x=np.repeat(np.eye(2), 10, axis=0))
+    for found in (one, *two):
+        assert found["inertia"] == 0
+        assert len(np.unique(found["labels"])) == 2
