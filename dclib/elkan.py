@@ -80,12 +80,14 @@ class ElkanSteps:
 
     def _take(self, labels: Tensor) -> int:
         """Change labels and sums -> how many labels changed."""
+        n, d = self.x.shape
         rows = (labels != self.labels).nonzero()[:, 0]
-        for block in row_blocks(len(rows), self.x.shape[1]):
-            part = rows[block]
-            weight = self.weight[part, None]
-            change = torch.zeros(len(part), len(self.sums), dtype=weight.dtype)
-            change.scatter_(1, self.labels[part, None], -weight).scatter_(1, labels[part, None], weight)
+        # In the first steps whole blocks: for a row that stays, plus and minus cancel.
+        parts: list = row_blocks(n, d) if 2 * len(rows) > n else [rows[block] for block in row_blocks(len(rows), d)]
+        for part in parts:
+            weight, old, new = (values[part, None] for values in (self.weight, self.labels, labels))
+            change = torch.zeros(len(weight), len(self.sums), dtype=weight.dtype)
+            change.scatter_add_(1, old, -weight).scatter_add_(1, new, weight)
             self.sums += change.T @ self.x[part]
         self.labels = labels
         return len(rows)

@@ -55,7 +55,7 @@ def assign(x: Tensor | Shifted, centers: Tensor) -> tuple[Tensor, Tensor]:
     """E-step: the nearest center of each row of x (n, d) -> labels (n,), squared distances to it (n,)."""
     labels = torch.empty(len(x), dtype=torch.long, device=x.device)
     distances = torch.empty(len(x), dtype=x.dtype, device=x.device)
-    for block in row_blocks(*x.shape):
+    for block in row_blocks(len(x), max(x.shape[1], len(centers))):
         rows = x[block]
         nearest = _partial_distances(rows, centers).min(1)
         labels[block] = nearest.indices
@@ -75,7 +75,7 @@ def _totals(x: Tensor | Shifted, labels: Tensor, n_clusters: int, weight: Tensor
     The sums are products with the one-hot assignment, which use all threads; adding row by row would not.
     """
     sums = torch.zeros(n_clusters, x.shape[1], dtype=x.dtype, device=x.device)
-    for block in row_blocks(*x.shape):
+    for block in row_blocks(len(x), max(x.shape[1], n_clusters)):
         rows = x[block]
         weighted = torch.zeros(len(rows), n_clusters, dtype=x.dtype, device=x.device)
         weighted.scatter_(1, labels[block, None], weight[block, None])
@@ -363,7 +363,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Sa
         """Distances to the centers, in the units of X -> (n, k)."""
         x, centers = self._centered(check_x(self, X, reset=False))
         distances = torch.empty(len(x), len(centers), dtype=x.dtype)
-        for block in row_blocks(*x.shape):
+        for block in row_blocks(len(x), max(x.shape[1], len(centers))):
             distances[block] = squared_distances(x[block], centers).sqrt_()
         return distances.numpy()
 
