@@ -21,7 +21,7 @@ CLUSTERINGS = ("k-means", "gmm")
 # Added to the clusters' variances, as a share of the codes' mean variance: clusters that get narrower come to rest.
 _FLOOR = 0.02
 _POSITIVE = 0.9  # the draws' target: a discriminator that is never sure goes on teaching (Salimans et al. 2016)
-_BETAS = (0.5, 0.99)  # of Adam: with its usual momentum of 0.9, two networks that chase each other overshoot
+_BETAS = (0.5, 0.99)  # of Adam: less momentum, since each network's aim moves with the other (Radford et al. 2016)
 
 
 def draw(means: Tensor, factors: Tensor, clusters: Tensor, noise: Tensor) -> Tensor:
@@ -84,6 +84,7 @@ class DCAN(DeepClusterer):
     gradient_penalty : half of it times the mean of ‖∇ logit‖² over draws and codes, in units of the codes' width, is
         added to the discriminator's loss. Without it, the slope grows without end where it can tell the two for sure
         (few samples that it knows by heart, narrow clusters), and drives the codes astray (Mescheder et al. 2018).
+        Raise it for one or two thousand samples.
     update_interval : steps between two updates of the clusters inside an epoch; one is made after each in any case.
     learning_rate : the encoder's at the start; it falls to zero along a line, so that the game ends in rest.
     discriminator_learning_rate : constant.
