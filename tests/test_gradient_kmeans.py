@@ -1,8 +1,6 @@
 """K-means by gradient: the gradients by hand and by autograd, Lloyd and MiniBatchKMeans as special cases, revival."""
 
 import math
-import subprocess
-import sys
 import warnings
 
 import numpy as np
@@ -469,29 +467,3 @@ def test_bad_input_is_named(parameters, x, message):
 def test_a_learning_rate_that_blows_up_names_the_epoch(digits):
     with pytest.raises(FloatingPointError, match="not finite in epoch"):
         GradientKMeans(2, optimizer="sgd", learning_rate=1e6, epochs=50, random_state=0).fit(digits)
-
-
-@pytest.mark.parametrize("optimizer", ["mean", "sgd"])
-def test_two_processes_train_what_one_would(digits, optimizer, tmp_path):
-    script = tmp_path / "script.py"
-    script.write_text(
-        f"""
-import os, numpy as np
-from dclib.kmeans import GradientKMeans
-x = np.load({str(tmp_path / "x.npy")!r})
-options = dict(init=x[:10] * np.arange(1, 11)[:, None], optimizer={optimizer!r}, learning_rate=1.0, random_state=0)
-model = GradientKMeans(10, batch_size=101, epochs=3, tol=0, **options).fit(x)
-rank = os.environ.get("RANK", "one")
-np.savez({str(tmp_path)!r} + f"/{{rank}}.npz", centers=model.cluster_centers_, history=model.history_.to_frame())
-"""
-    )
-    np.save(tmp_path / "x.npy", digits.astype(np.float64))
-    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    for launcher in ([], torchrun):
-        subprocess.run([sys.executable, *launcher, str(script)], check=True, capture_output=True, timeout=300)
-    one = np.load(tmp_path / "one.npz")
-    assert one["history"][:, -1].sum() > 0  # some centers were revived
-    for rank in ("0", "1"):
-        found = np.load(tmp_path / f"{rank}.npz")
-        np.testing.assert_allclose(found["centers"], one["centers"], atol=1e-9)
-        np.testing.assert_allclose(found["history"], one["history"], atol=1e-9)

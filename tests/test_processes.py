@@ -83,3 +83,58 @@ results = {"labels": model.labels_, "centers": model.cluster_centers_, "inertia"
     for found in (one, *two):
         assert found["inertia"] == 0
         assert len(np.unique(found["labels"])) == 2
+
+
+def test_gradient_kmeans(run):
+    """Batches that do not divide by two, centers that start far away and are revived, both kinds of steps."""
+    script = """
+from dclib.kmeans import GradientKMeans
+x = arrays["x"]
+for name, options in {
+    "mean": {}, "sgd": {"optimizer": "sgd", "learning_rate": 1.0}, "soft": {"temperature": 2.0, "optimizer": "sgd"},
+}.items():
+    options |= {"init": arrays["start"], "batch_size": 101, "epochs": 3, "tol": 0, "random_state": 0}
+    model = GradientKMeans(8, **options).fit(x)
+    results |= {f"{name} centers": model.cluster_centers_, f"{name} labels": model.labels_}
+    for column in ("loss", "changed", "smallest_share", "revived"):
+        results[f"{name} {column}"] = model.history_[column]
+"""
+    generator = np.random.default_rng(0)
+    means = 4 * generator.standard_normal((8, 10))
+    x = means[generator.integers(0, 8, 1001)] + generator.standard_normal((1001, 10))
+    one, two = run(script, x=x, start=x[:8] * np.array([1, 1, 1, 1, 1, 50, 50, 50])[:, None])
+    assert len(one) == 18
+    assert one["mean revived"].sum() > 0
+    for name in one:
+        assert np.array_equal(two[0][name], two[1][name])
+        np.testing.assert_allclose(two[0][name], one[name], rtol=1e-9, atol=1e-12)
+
+
+def test_autoencoder_and_dec(run, tmp_path):
+    """Noise, augmentation, p of all shares inside an epoch, a last batch smaller than the number of processes, and a
+    training that is taken up again from the checkpoint that one process wrote."""
+    from dclib.data import load
+
+    script = """
+import sys
+from dclib.autoencoder import Autoencoder
+from dclib.dec import DEC
+from dclib.training import Checkpoint
+x = arrays["x"]
+options = {"epochs": 3, "batch_size": 100, "random_state": 0, "precision": "32-true"}
+for name, more in {"plain": {}, "noise": {"noise": 0.3}, "augment": {"augment": True}}.items():
+    path = f"{sys.path[0]}/{os.environ.get('WORLD_SIZE', 1)}-{name}.ckpt"
+    autoencoder = Autoencoder(5, hidden=(32,), callbacks=[Checkpoint(path)], **options, **more).fit(x)
+    results |= {f"{name} codes": autoencoder.transform(x), f"{name} loss": autoencoder.history_["loss"]}
+    autoencoder.fit(x)  # from the checkpoint
+    results[f"{name} codes again"] = autoencoder.transform(x)
+for name, more in {"dec": {}, "idec": {"reconstruction_weight": 1.0}, "augmented dec": {"augment": True}}.items():
+    model = DEC(10, autoencoder=autoencoder, n_init=2, update_interval=2, tol=0, **options, **more).fit(x)
+    results |= {f"{name} codes": model.transform(x), f"{name} centers": model.cluster_centers_}
+    results |= {f"{name} labels": model.labels_, f"{name} history": model.history_.to_frame().to_numpy()}
+"""
+    one, two = run(script, x=load("digits").x[:601])
+    assert len(one) == 21
+    for found in two:
+        for name in one:
+            np.testing.assert_allclose(found[name], one[name], atol=2e-5, err_msg=name)
