@@ -215,7 +215,8 @@ class DCAN(DeepClusterer):
 
     @staticmethod
     def _floor(z: Tensor) -> float:
-        return _FLOOR * float(z.var(0, correction=0).mean()) + 1e-12
+        # What equal codes differ by in float32 is no width either.
+        return _FLOOR * float(z.var(0, correction=0).mean()) + 1e-6 * float(z.square().mean()) + 1e-12
 
     def _publish_clusters(self, clusters: Mixture) -> None:
         self._publish(clusters.means.float())

@@ -256,11 +256,6 @@ def balanced_start(x: Tensor, n_clusters: int, generator: torch.Generator) -> tu
     return balanced_kmeans(x, x[torch.randperm(len(x), generator=generator)[:n_clusters].to(x.device)])
 
 
-def _is_far(mean: Tensor, spread: Tensor) -> bool:
-    """Whether x must be centered: the expanded square loses as many digits as ‖mean‖² has more than the variance."""
-    return bool(mean.square().sum() > 10 * spread)
-
-
 class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, SavedEstimator):
     """Lloyd's k-means with greedy k-means++, several starts and refilled empty clusters.
 
@@ -307,15 +302,10 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Sa
         processes = everyone()
         mine = processes.share(len(rows))
         own, weight = as_tensor(rows)[mine], weight[mine]
+        # With the mean at the origin, float32 survives the expansion of the squared distance.
         mean = processes.sum(own.sum(0)) / len(rows)
-        spread = processes.sum(squared_norms(own).sum()) / len(rows) - mean.square().sum()
-        x: Tensor | Shifted = own
-        if _is_far(mean, spread):
-            x = Shifted(own, mean) if is_memmap(rows) else own - mean
-            spread = processes.sum(squared_norms(x).sum()) / len(rows)
-        else:
-            mean = torch.zeros_like(mean)
-        tol = self.tol * float(spread) / x.shape[1]
+        x = Shifted(own, mean) if is_memmap(rows) else own - mean
+        tol = self.tol * float(processes.sum(squared_norms(x).sum())) / rows.size
         best = None
         for centers in self._starts(x, mean, weight, processes):
             run = lloyd(x, centers, weight, self.max_iter, tol, everyone=processes)
@@ -375,12 +365,10 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Sa
         """Labels (n,) and squared distances to the nearest center (n,)."""
         return assign(*self._centered(rows))
 
-    def _centered(self, rows: np.ndarray) -> tuple[Tensor | Shifted, Tensor]:
-        """Rows and centers, near the origin, in the precision of the rows."""
+    def _centered(self, rows: np.ndarray) -> tuple[Shifted, Tensor]:
+        """Rows and centers with the mean of the centers at the origin, in the precision of the rows."""
         x, centers = as_tensor(rows), torch.from_numpy(self.cluster_centers_)
         mean = centers.mean(0)
-        if not _is_far(mean, (centers - mean).square().sum() / len(centers)):
-            return x, centers.to(x.dtype)
         return Shifted(x, mean.to(x.dtype)), (centers - mean).to(x.dtype)
 
     @property

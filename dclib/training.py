@@ -322,7 +322,9 @@ class Checkpoint(Callback):
             return
         try:
             # Of several processes the first one reads and writes: the others may be on machines without this file.
-            saved: Any = run.fabric.broadcast(run.fabric.load(self.path, {}) if run.fabric.is_global_zero else None)
+            # (Not Fabric.load, in which each process waits for all.)
+            load = run.fabric.strategy.checkpoint_io.load_checkpoint
+            saved: Any = run.fabric.broadcast(load(self.path) if run.fabric.is_global_zero else None)
             about = [saved[key] for key in ("fingerprint", "epoch", "history", "seed", "stop")]
         except (EOFError, KeyError, TypeError, RuntimeError, pickle.UnpicklingError) as error:
             raise ValueError(f"{self.path} is no checkpoint of dclib: choose another path, or delete it.") from error

@@ -6,9 +6,12 @@ import argparse
 import importlib
 import json
 import pkgutil
+import re
 
 import experiments
-from experiments.runner import SCORES, result_path, run
+from experiments.runner import HERE, SCORES, result_path, run
+
+PAGES = (HERE.parent / "README.md", HERE / "README.md")
 
 
 def names() -> list[str]:
@@ -20,7 +23,8 @@ def _shown(result: dict) -> dict[str, float]:
     """The numbers of a result that the summary shows, by name."""
     test = {f"test {score}": value for score, value in result.get("test_scores", {}).items()}
     scores = {score: value for score, value in (result["scores"] | test).items() if score.split()[-1] in SCORES}
-    return scores | result.get("measured", {})
+    start = {f"start {score}": result["start"][score] for score in SCORES[:1] if result.get("start")}
+    return start | scores | result.get("measured", {})
 
 
 def summary(name: str) -> str:
@@ -43,6 +47,15 @@ def summary(name: str) -> str:
     return "\n".join(lines)
 
 
+def with_summaries(text: str) -> str:
+    """A page in Markdown with the present tables between its markers."""
+
+    def block(found: re.Match) -> str:
+        return f"{found[1]}```\n{summary(found[2])}\n```\n{found[3]}"
+
+    return re.sub(r"(<!-- results: (\w+) -->\n).*?(<!-- end -->)", block, text, flags=re.S)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m experiments", description=__doc__)
     parser.add_argument(
@@ -51,7 +64,14 @@ def main() -> None:
     parser.add_argument("--configurations", nargs="+", help="only these configurations")
     parser.add_argument("--seeds", nargs="+", type=int, help="only these seeds")
     parser.add_argument("--summary", action="store_true", help="run nothing, show the table of what is on file")
+    parser.add_argument(
+        "--pages", action="store_true", help="run nothing, renew the tables in the pages that show them"
+    )
     options = parser.parse_args()
+    if options.pages:
+        for page in PAGES:
+            page.write_text(with_summaries(page.read_text(encoding="utf-8")), encoding="utf-8")
+        return
     for name in options.names or names():
         if name not in names():
             parser.error(f"{name!r} is not known: choose from {', '.join(names())}")

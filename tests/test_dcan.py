@@ -208,7 +208,7 @@ def test_the_clusters_take_one_iteration_of_kmeans(autoencoder):
     clusters = Mixture(*(torch.tensor(v, dtype=torch.float64) for v in ([0.5, 0.5], [[0.0], [4.0]], [[1.0], [1.0]])))
     model = DCAN(2)
     model._update_clusters(z, clusters)
-    floor = 0.02 * float(z.var(correction=0))
+    floor = 0.02 * float(z.var(correction=0)) + 1e-6 * float(z.square().mean())
     want = [np.std([-1, 1, 1.5]), np.std([3, 5])]
     np.testing.assert_allclose(clusters.means[:, 0], [0.5, 4.0], rtol=1e-6)
     np.testing.assert_allclose(clusters.factors[:, 0], np.sqrt(np.square(want) + floor), rtol=1e-6)

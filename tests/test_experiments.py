@@ -158,8 +158,13 @@ def test_results_on_file(path):
     assert not re.search(r"/(root|home|tmp|work)/", path.read_text())
 
 
-def test_the_readme_shows_what_is_on_file():
-    blocks = re.findall(r"<!-- results: (\w+) -->\n```\n(.*?)```\n<!-- end -->", (ROOT / "README.md").read_text(), re.S)
-    assert blocks
-    for name, block in blocks:
-        assert block == command.summary(name) + "\n", f"paste the output of: python -m experiments {name} --summary"
+def test_the_pages_show_what_is_on_file():
+    for page in command.PAGES:
+        text = page.read_text(encoding="utf-8")
+        assert "<!-- results: " in text
+        assert text == command.with_summaries(text), "renew the tables: python -m experiments --pages"
+
+
+def test_every_experiment_has_a_table():
+    shown = re.findall(r"<!-- results: (\w+) -->", (ROOT / "experiments" / "README.md").read_text(encoding="utf-8"))
+    assert sorted(shown) == command.names()
