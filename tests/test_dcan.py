@@ -176,7 +176,7 @@ def test_slopes_are_those_of_finite_differences():
 
 # --- the method -------------------------------------------------------------------------------------------------------
 
-QUICK = {"epochs": 25, "batch_size": 64, "n_init": 5}
+QUICK = {"epochs": 25, "batch_size": 64, "n_init": 5, "gradient_penalty": 0.5}
 
 
 @pytest.mark.parametrize("parameters", [{}, {"conditional": False}, {"reconstruction_weight": 0}], ids=str)
@@ -199,7 +199,7 @@ def within(model, x):
 def test_narrow_draws_make_narrow_clusters(digits, autoencoder):
     options = {"autoencoder": autoencoder, "learning_rate": 5e-4, "random_state": 0, **QUICK}
     shares = [within(DCAN(spread=spread, **options).fit(digits.x), digits.x) for spread in (0.5, 1.0)]
-    assert shares[0] < 0.8 * shares[1]
+    assert shares[0] < 0.95 * shares[1]
 
 
 def test_the_clusters_take_one_iteration_of_kmeans(autoencoder):

@@ -266,11 +266,9 @@ def test_early_stopping_waits_for_patience(images):
     assert len(Autoencoder(**SMALL, callbacks=[EarlyStopping(patience=2, min_delta=0)]).fit(images).history_) == 6
 
 
-def test_a_loss_that_is_not_finite_names_the_epoch_and_keeps_the_history(images):
-    model = Autoencoder(**{**SMALL, "learning_rate": 1e30})
+def test_a_loss_that_is_not_finite_names_the_epoch(images):
     with pytest.raises(FloatingPointError, match=r"not finite in epoch \d.*learning_rate"):
-        model.fit(images)
-    assert all(np.isfinite(model.history_["loss"]))
+        Autoencoder(**{**SMALL, "learning_rate": 1e30}).fit(images)
 
 
 def test_history():
