@@ -7,6 +7,7 @@ as if it had never stopped, and several processes (started by torchrun) train th
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import json
 import logging
@@ -112,7 +113,16 @@ def make_fabric(device: str | torch.device = "auto", precision: str = "auto") ->
         precision=resolve_precision(precision, resolved),  # type: ignore[arg-type]
     )
     fabric.launch()
+    if n_processes() > 1:
+        atexit.unregister(_leave)
+        atexit.register(_leave)
     return fabric
+
+
+def _leave() -> None:
+    """End the talk with the other processes: its threads may abort a Python that exits while they run."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 class seeded:
