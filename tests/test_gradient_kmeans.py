@@ -392,6 +392,18 @@ def test_an_interrupted_training_ends_the_same(digits, tmp_path, parameters):
     assert whole.history_.rows == resumed.history_.rows
 
 
+def test_an_interruption_before_the_last_epoch_does_not_delay_the_end(digits, tmp_path):
+    options = {"n_clusters": 10, "random_state": 0}
+    whole = GradientKMeans(**options).fit(digits)
+    last = len(whole.history_)
+    assert 2 < last < 20  # ended by tol
+    with pytest.raises(KeyboardInterrupt):
+        GradientKMeans(**options, callbacks=[StopAfter(last - 1), Checkpoint(tmp_path / "c")]).fit(digits)
+    resumed = GradientKMeans(**options, callbacks=[Checkpoint(tmp_path / "c")]).fit(digits)
+    assert resumed.history_.rows == whole.history_.rows
+    assert np.array_equal(whole.cluster_centers_, resumed.cluster_centers_)
+
+
 def test_callbacks_see_the_centers_of_each_epoch(digits):
     y = load("digits").y
     options = {"epochs": 4, "tol": 0, "random_state": 0}
