@@ -27,7 +27,7 @@ def digits():
 
 @pytest.fixture(scope="module")
 def autoencoder(digits):
-    return Autoencoder(10, hidden=(128, 64), epochs=40, batch_size=128, random_state=0).fit(digits.x)
+    return Autoencoder(10, hidden=(128, 64), epochs=120, batch_size=64, random_state=1).fit(digits.x)
 
 
 # --- the equations ----------------------------------------------------------------------------------------------------
