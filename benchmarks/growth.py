@@ -13,11 +13,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from benchmarks.harness import interleaved, peak_memory
+from benchmarks.harness import interleaved
 from dclib.autoencoder import Autoencoder
 from dclib.dec import DEC
 from dclib.gmm import GaussianMixture
 from dclib.kmeans import GradientKMeans, KMeans
+from experiments.runner import peak_memory
 
 
 def fit(name: str, x: np.ndarray) -> None:

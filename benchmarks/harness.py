@@ -22,6 +22,8 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_info
 
+from dclib.training import cpu_bf16
+
 T = TypeVar("T")
 Row = dict[str, Any]
 
@@ -216,10 +218,11 @@ def describe_machine() -> str:
     for package in ("dclib", "torch", "numpy", "scikit-learn", "faiss-cpu", "clustpy"):
         if present := _version(package):
             versions.append(f"{package} {present}")
+    bf16 = f"bf16 by {name}" if (name := cpu_bf16()) else "no bf16 hardware"
     blas = {f"{info['architecture']} kernels" for info in threadpool_info() if info["internal_api"] == "openblas"}
     numpy_blas = f", OpenBLAS with {' and '.join(sorted(blas))}" if blas else ""
     return (
-        f"{_processor()} ({platform.machine()}), {cores} cores, {_bf16()}, {torch.get_num_threads()} threads"
+        f"{_processor()} ({platform.machine()}), {cores} cores, {bf16}, {torch.get_num_threads()} threads"
         f"{numpy_blas}; {', '.join(versions)}"
     )
 
@@ -242,22 +245,3 @@ def _processor() -> str:
         sysctl = ["sysctl", "-n", "machdep.cpu.brand_string"]
         return subprocess.run(sysctl, text=True, capture_output=True).stdout.strip() or "Apple"
     return platform.processor() or "unknown processor"
-
-
-def _bf16() -> str:
-    for check, name in (("_is_amx_tile_supported", "AMX"), ("_is_avx512_bf16_supported", "AVX-512")):
-        if getattr(torch.cpu, check, bool)():
-            return f"bf16 by {name}"
-    return "no bf16 hardware"
-
-
-def peak_memory() -> int:
-    """Most memory that this process ever held at once, in bytes."""
-    status = Path("/proc/self/status")
-    if status.exists():  # getrusage would report the larger parent that this process was forked from
-        (line,) = [line for line in status.read_text().splitlines() if line.startswith("VmHWM")]
-        return int(line.split()[1]) * 1024
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024

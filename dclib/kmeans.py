@@ -26,8 +26,8 @@ from dclib.base import (
     draw_seed,
 )
 from dclib.elkan import ElkanSteps
-from dclib.shares import Alone, Shifted, as_tensor, everyone, is_memmap, row_blocks, squared_norms
-from dclib.training import Batch, Rows, epoch_generator, make_fabric, resolve_device, train
+from dclib.shares import Alone, Shifted, everyone, is_memmap, row_blocks, squared_norms
+from dclib.training import Batch, Rows, as_tensor, epoch_generator, make_fabric, resolve_device, train
 
 # From so many features on, bounds cost less than the distances that they spare.
 _WIDE = 64

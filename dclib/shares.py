@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import torch
 from torch import Tensor
 
 from dclib.training import make_fabric, n_processes
-
-
-def as_tensor(rows: np.ndarray) -> Tensor:
-    """A tensor on the same memory, for reading only: a memmap stays on disk."""
-    with warnings.catch_warnings():  # PyTorch warns of arrays that cannot be written to
-        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-        return torch.from_numpy(rows)
 
 
 def is_memmap(rows: np.ndarray | None) -> bool:

@@ -64,10 +64,10 @@ def resolve_device(device: str | torch.device = "auto") -> torch.device:
     return resolved
 
 
-def _cpu_has_bf16() -> bool:
-    """Whether the CPU multiplies bfloat16 in hardware (AMX or AVX-512 BF16): elsewhere it is slower than float32."""
-    checks = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
-    return any(getattr(torch.cpu, check)() for check in checks if hasattr(torch.cpu, check))
+def cpu_bf16() -> str | None:
+    """By what the CPU multiplies bfloat16, "AMX" or "AVX-512"; None where it would be slower than float32."""
+    checks = {"AMX": "_is_amx_tile_supported", "AVX-512": "_is_avx512_bf16_supported"}
+    return next((name for name, check in checks.items() if getattr(torch.cpu, check, bool)()), None)
 
 
 def resolve_precision(precision: str = "auto", device: torch.device | None = None) -> str:
@@ -77,7 +77,7 @@ def resolve_precision(precision: str = "auto", device: torch.device | None = Non
     if precision != "auto":
         return precision
     device = device or resolve_device()
-    fast = {"cuda": torch.cuda.is_bf16_supported, "cpu": _cpu_has_bf16}.get(device.type, bool)()
+    fast = {"cuda": torch.cuda.is_bf16_supported, "cpu": cpu_bf16}.get(device.type, bool)()
     return "bf16-mixed" if fast else "32-true"
 
 
@@ -148,6 +148,13 @@ def epoch_generator(seed: int, epoch: int, device: torch.device) -> torch.Genera
 # --- data -------------------------------------------------------------------------------------------------------------
 
 
+def as_tensor(rows: np.ndarray) -> Tensor:
+    """A tensor on the same memory, for reading only: a memmap stays on disk."""
+    with warnings.catch_warnings():  # PyTorch warns of arrays that cannot be written to
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(rows)
+
+
 class Rows:
     """The whole data set as one tensor of `dtype`; `rows[indices]` is a batch on the device, one `index_select`.
 
@@ -157,9 +164,7 @@ class Rows:
 
     def __init__(self, x: np.ndarray, shape: tuple[int, ...], device: torch.device, dtype=np.float32):
         self.device = device
-        with warnings.catch_warnings():  # a memmap may be read-only, and nothing is ever written to it
-            warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-            self.tensor = torch.from_numpy(np.ascontiguousarray(x, dtype=dtype)).view(-1, *shape)
+        self.tensor = as_tensor(np.ascontiguousarray(x, dtype=dtype)).view(-1, *shape)
         if device.type != "cuda" or 2 * self.tensor.nbytes < torch.cuda.mem_get_info(device)[0]:
             self.tensor = self.tensor.to(device)
 

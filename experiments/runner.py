@@ -116,7 +116,7 @@ def run(experiment: str, name: str, configuration: Configuration, seed: int) -> 
         "parameters": {"autoencoder": autoencoder and _parameters(autoencoder), "clusterer": _parameters(method)},
         "history": {},
         "seconds": round(seconds, 1),
-        "peak_memory_mb": _peak_memory_mb(),
+        "peak_memory_mb": round(peak_memory() / 2**20),
         "device": str(device),
         "precision": resolve_precision(computing.precision, device) if mixed else str(data.x.dtype),
         "threads": torch.get_num_threads(),
@@ -180,6 +180,11 @@ def _parameters(estimator) -> dict[str, Any]:
     return {key: plain(value) for key, value in estimator.get_params(deep=False).items() if key not in skipped}
 
 
-def _peak_memory_mb() -> int:
+def peak_memory() -> int:
+    """Most memory that this process ever held at once, in bytes."""
+    status = Path("/proc/self/status")
+    if status.exists():  # getrusage would report the larger parent that this process was forked from
+        (line,) = [line for line in status.read_text().splitlines() if line.startswith("VmHWM")]
+        return int(line.split()[1]) * 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(peak / (2**20 if sys.platform == "darwin" else 2**10))
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -56,6 +56,22 @@ def pytest_runtest_setup(item):
 
 
 @pytest.fixture(scope="session")
+def digits():
+    """1,797 real digits, 8 × 8 pixels."""
+    from dclib.data import load
+
+    return load("digits")
+
+
+@pytest.fixture(scope="session")
+def autoencoder(digits):
+    """A small one, trained on them. Nothing may change it."""
+    from dclib.autoencoder import Autoencoder
+
+    return Autoencoder(10, hidden=(128, 64), epochs=40, batch_size=128, random_state=0).fit(digits.x)
+
+
+@pytest.fixture(scope="session")
 def chromium_path():
     """The browser's program; only for tests with the marker `browser`."""
     return browser_path()

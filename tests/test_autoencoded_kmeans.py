@@ -1,7 +1,5 @@
 """Equation 10 by hand and against autograd; the paper's start collapses, the warm one does not; denoising."""
 
-import subprocess
-import sys
 import warnings
 
 import numpy as np
@@ -13,7 +11,6 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from dclib.autoencoded_kmeans import AutoencodedKMeans, kmeans_loss, pseudo_identity
 from dclib.autoencoder import Autoencoder, reconstruction_loss
-from dclib.data import load
 from dclib.kmeans import assign
 from dclib.networks import ClusteringModel, ShallowAutoencoder
 from dclib.training import Checkpoint, Evaluate
@@ -22,11 +19,6 @@ from dclib.training import Checkpoint, Evaluate
 def shallow(latent_dim, **options):
     options = {"epochs": 30, "batch_size": 100, "random_state": 0} | options
     return Autoencoder(latent_dim, network="shallow", activation="tanh", **options)
-
-
-@pytest.fixture(scope="module")
-def digits():
-    return load("digits")
 
 
 @pytest.fixture(scope="module")
@@ -209,38 +201,6 @@ def test_an_interrupted_training_ends_the_same(digits, tmp_path, init):
     assert np.array_equal(whole.transform(x), resumed.transform(x))
     assert np.array_equal(whole.cluster_centers_, resumed.cluster_centers_)
     assert whole.history_.rows == resumed.history_.rows
-
-
-def test_two_processes_train_what_one_would(tmp_path):
-    """Also with a last batch that splits unevenly."""
-    script = tmp_path / "script.py"
-    script.write_text(
-        f"""
-import os, numpy as np
-from dclib.autoencoder import Autoencoder
-from dclib.data import load
-from dclib.autoencoded_kmeans import AutoencodedKMeans
-x = load("digits").x[:301]
-options = {{"epochs": 6, "batch_size": 32, "precision": "32-true", "random_state": 0}}
-autoencoder = Autoencoder(6, network="shallow", activation="tanh", noise=0.1, **options).fit(x)
-results = {{}}
-for name, more in {{"default": {{}}, "identity": {{"init": "identity"}}}}.items():
-    model = AutoencodedKMeans(4, autoencoder=autoencoder, n_init=2, noise=0.1, **options, **more).fit(x)
-    results[name], results[name + " labels"] = model.transform(x), model.labels_
-    results[name + " centers"] = model.cluster_centers_
-np.savez({str(tmp_path)!r} + "/" + os.environ.get("RANK", "one"), **results)
-"""
-    )
-    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    for launcher in ([], torchrun):
-        subprocess.run([sys.executable, *launcher, str(script)], check=True, capture_output=True, timeout=600)
-    one, first, second = (np.load(tmp_path / f"{name}.npz") for name in ("one", "0", "1"))
-    for name in one:
-        assert np.array_equal(first[name], second[name])
-        if name.endswith("labels"):
-            assert np.mean(first[name] == one[name]) > 0.99
-        else:
-            np.testing.assert_allclose(first[name], one[name], atol=2e-3 * np.abs(one[name]).max())
 
 
 # --- devices (where no GPU is at hand) --------------------------------------------------------------------------------

@@ -192,7 +192,7 @@ def test_the_machine_is_described_without_names_or_paths():
 def test_the_peak_of_memory_counts_what_was_held_for_a_moment():
     held = np.ones(40_000_000)  # 320 MB here: what the child reports must be its own
     code = (
-        "import numpy as np; from benchmarks.harness import peak_memory; before = peak_memory();"
+        "import numpy as np; from experiments.runner import peak_memory; before = peak_memory();"
         "x = np.ones(10_000_000); del x; print(peak_memory() - before)"
     )
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, text=True, capture_output=True, check=True)

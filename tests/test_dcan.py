@@ -1,28 +1,20 @@
 """The two losses by hand, against autograd and against a divergence integrated numerically; what DCAN does to a
-clustering; resuming, processes, devices, alarms."""
-
-import subprocess
-import sys
+clustering; resuming, devices, alarms."""
 
 import numpy as np
 import pytest
 import torch
+from interruption import StopAfter
 from scipy.stats import norm
 from sklearn.exceptions import ConvergenceWarning
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from dclib.autoencoder import Autoencoder, reconstruction_loss
-from dclib.data import load
 from dclib.dcan import DCAN, discriminator_loss, draw, encoder_loss
 from dclib.gmm import Mixture, log_joint
 from dclib.metrics import clustering_accuracy
 from dclib.networks import DenseAutoencoder, Discriminator
-from dclib.training import Callback, Checkpoint
-
-
-@pytest.fixture(scope="module")
-def digits():
-    return load("digits")
+from dclib.training import Checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -186,7 +178,7 @@ def test_dcan_improves_the_clustering_it_starts_from(digits, autoencoder, parame
         model = DCAN(autoencoder=autoencoder, random_state=seed, **QUICK, **parameters).fit(digits.x)
         start, end = (clustering_accuracy(digits.y, labels) for labels in (model.start_labels_, model.labels_))
         gains.append(end - start)
-    assert min(gains) > 0 and np.mean(gains) > 0.008
+    assert min(gains) > 0 and np.mean(gains) > 0.01
 
 
 def within(model, x):
@@ -197,9 +189,9 @@ def within(model, x):
 
 
 def test_narrow_draws_make_narrow_clusters(digits, autoencoder):
-    options = {"autoencoder": autoencoder, "learning_rate": 5e-4, "random_state": 0, **QUICK}
+    options = {"autoencoder": autoencoder, "learning_rate": 5e-4, "random_state": 0, **QUICK, "epochs": 50}
     shares = [within(DCAN(spread=spread, **options).fit(digits.x), digits.x) for spread in (0.5, 1.0)]
-    assert shares[0] < 0.95 * shares[1]
+    assert shares[0] < 0.8 * shares[1]
 
 
 def test_the_clusters_take_one_iteration_of_kmeans(autoencoder):
@@ -285,18 +277,9 @@ def test_history_and_predictions(digits, autoencoder):
     assert model.cluster_centers_.dtype == model.factors_.dtype == model.weights_.dtype == np.float32
 
 
-# --- resuming, several processes --------------------------------------------------------------------------------------
+# --- resuming ---------------------------------------------------------------------------------------------------------
 
 SMALL = {"latent_dim": 3, "hidden": (16,), "epochs": 4, "batch_size": 64, "random_state": 0}
-
-
-class StopAfter(Callback):
-    def __init__(self, epoch):
-        self.epoch = epoch
-
-    def on_epoch_end(self, run):
-        if run.epoch > self.epoch:
-            raise KeyboardInterrupt
 
 
 def everything(model):
@@ -319,42 +302,6 @@ def test_an_interrupted_training_ends_the_same(digits, tmp_path, clustering):
     assert np.array_equal(whole.labels_, resumed.labels_)
     losses = ["loss", "encoder", "discriminator", "smallest_share", "latent_variance"]
     assert whole.history_.to_frame()[losses].equals(resumed.history_.to_frame()[losses])
-
-
-def test_two_processes_train_what_one_would(tmp_path):
-    """Also with a last batch that splits unevenly, and without the reconstruction."""
-    script = tmp_path / "script.py"
-    script.write_text(
-        f"""
-import os, numpy as np
-from dclib.autoencoder import Autoencoder
-from dclib.data import load
-from dclib.dcan import DCAN
-x = load("digits").x[:301]
-autoencoder = Autoencoder(**{SMALL!r}, precision="32-true").fit(x)
-results = {{}}
-for name, options in {{
-    "default": {{}}, "mixture": {{"clustering": "gmm", "update_interval": 3}},
-    "alone": {{"reconstruction_weight": 0, "conditional": False}},
-}}.items():
-    model = DCAN(4, autoencoder=autoencoder, epochs=4, batch_size=32, precision="32-true", random_state=0, **options)
-    results[name] = model.fit(x).transform(x)
-    results[name + " labels"] = model.labels_
-    results[name + " centers"] = model.cluster_centers_
-np.savez({str(tmp_path)!r} + "/" + os.environ.get("RANK", "one"), **results)
-"""
-    )
-    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    for launcher in ([], torchrun):
-        subprocess.run([sys.executable, *launcher, str(script)], check=True, capture_output=True, timeout=600)
-    one, first, second = (np.load(tmp_path / f"{name}.npz") for name in ("one", "0", "1"))
-    assert len(one) == 9
-    for name in one:
-        assert np.array_equal(first[name], second[name])
-        if name.endswith("labels"):
-            assert np.mean(first[name] == one[name]) > 0.99
-        else:
-            np.testing.assert_allclose(first[name], one[name], atol=2e-3 * np.abs(one[name]).max())
 
 
 # --- devices (where no GPU is at hand) --------------------------------------------------------------------------------

@@ -8,24 +8,12 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from dclib.augmentation import RandomShiftRotate
 from dclib.autoencoder import Autoencoder, reconstruction_loss
-from dclib.data import load
 from dclib.dec import DEC, kl_divergence, soft_assignment, target_distribution
 from dclib.deep_clusterer import Monitor, start_centers
 from dclib.kmeans import assign, balanced_kmeans
 from dclib.metrics import clustering_accuracy
 from dclib.networks import DenseAutoencoder
 from dclib.training import Progress
-
-
-@pytest.fixture(scope="module")
-def digits():
-    return load("digits")
-
-
-@pytest.fixture(scope="module")
-def autoencoder(digits):
-    return Autoencoder(10, hidden=(128, 64), epochs=40, batch_size=128, random_state=0).fit(digits.x)
-
 
 # --- the equations ----------------------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
+from interruption import StopAfter
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.datasets import make_blobs
 from sklearn.exceptions import ConvergenceWarning
@@ -24,7 +25,7 @@ from dclib.kmeans import (
     soft_loss,
     squared_distances,
 )
-from dclib.training import Callback, Checkpoint, EarlyStopping, Scores
+from dclib.training import Checkpoint, EarlyStopping, Scores
 
 
 @pytest.fixture(scope="module")
@@ -367,15 +368,6 @@ def test_fewer_distinct_samples_than_clusters_warn_and_stay_finite():
 
 
 # --- the contract -----------------------------------------------------------------------------------------------------
-
-
-class StopAfter(Callback):
-    def __init__(self, epoch):
-        self.epoch = epoch
-
-    def on_epoch_end(self, run):
-        if run.epoch > self.epoch:
-            raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize("parameters", [{}, {"optimizer": "adam"}, {"temperature": 0.2}], ids=str)

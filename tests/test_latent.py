@@ -13,21 +13,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from dclib.autoencoder import Autoencoder
-from dclib.data import load
 from dclib.gmm import GaussianMixture
 from dclib.kmeans import GradientKMeans, KMeans
 from dclib.latent import LatentClustering
 from dclib.metrics import scores
-
-
-@pytest.fixture(scope="module")
-def digits():
-    return load("digits")
-
-
-@pytest.fixture(scope="module")
-def autoencoder(digits):
-    return Autoencoder(10, hidden=(128, 64), epochs=40, batch_size=128, random_state=0).fit(digits.x)
 
 
 def test_codes_cluster_better_than_pixels(digits, autoencoder):

@@ -138,3 +138,59 @@ for name, more in {"dec": {}, "idec": {"reconstruction_weight": 1.0}, "augmented
     for found in two:
         for name in one:
             np.testing.assert_allclose(found[name], one[name], atol=2e-5, err_msg=name)
+
+
+JOINT = {
+    "autoencoded_kmeans": """
+autoencoder = Autoencoder(6, network="shallow", activation="tanh", noise=0.1, **options).fit(x)
+models = {
+    name: AutoencodedKMeans(4, autoencoder=autoencoder, n_init=2, noise=0.1, **options, **more)
+    for name, more in {"default": {}, "identity": {"init": "identity"}}.items()
+}
+""",
+    "dcra": """
+autoencoder = Autoencoder(3, hidden=(16,), noise=0.1, **options).fit(x)
+models = {
+    name: DCRA(4, autoencoder=autoencoder, n_init=2, noise=0.1, **options, **more)
+    for name, more in {"default": {}, "encoder alone": {"reconstruction_share": 0.0}}.items()
+}
+""",
+    "dcan": """
+autoencoder = Autoencoder(3, hidden=(16,), **options | {"epochs": 4, "batch_size": 64}).fit(x)
+models = {
+    name: DCAN(4, autoencoder=autoencoder, **options | {"epochs": 4}, **more)
+    for name, more in {
+        "default": {}, "mixture": {"clustering": "gmm", "update_interval": 3},
+        "alone": {"reconstruction_weight": 0, "conditional": False},
+    }.items()
+}
+""",
+}
+
+
+@pytest.mark.parametrize("method", JOINT)
+def test_joint_methods(run, method):
+    """Noise, draws, codes and centers of all shares; also with a last batch that splits unevenly."""
+    from dclib.data import load
+
+    before = """
+from dclib.autoencoded_kmeans import AutoencodedKMeans
+from dclib.autoencoder import Autoencoder
+from dclib.dcan import DCAN
+from dclib.dcra import DCRA
+x = arrays["x"]
+options = {"epochs": 6, "batch_size": 32, "precision": "32-true", "random_state": 0}
+"""
+    after = """
+for name, model in models.items():
+    results |= {f"{name} codes": model.fit(x).transform(x), f"{name} labels": model.labels_}
+    results[f"{name} centers"] = model.cluster_centers_
+"""
+    one, (first, second) = run(before + JOINT[method] + after, x=load("digits").x[:301])
+    assert len(one) == (9 if method == "dcan" else 6)
+    for name in one:
+        assert np.array_equal(first[name], second[name])
+        if name.endswith("labels"):
+            assert np.mean(first[name] == one[name]) > 0.99
+        else:
+            np.testing.assert_allclose(first[name], one[name], atol=2e-3 * np.abs(one[name]).max())

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from dclib.shares import Alone, Shifted, as_tensor, is_memmap, row_blocks
+from dclib.shares import Alone, Shifted, is_memmap, row_blocks
+from dclib.training import as_tensor
 
 
 @pytest.mark.parametrize("n", [1, 255, 256, 257, 100_000])

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from interruption import StopAfter
 from sklearn.base import clone
 
 import dclib
@@ -42,17 +43,6 @@ SMALL = {"latent_dim": 3, "hidden": (16,), "epochs": 6, "batch_size": 64, "rando
 @pytest.fixture(scope="module")
 def images():
     return load("digits").x[:300]
-
-
-class StopAfter(Callback):
-    """Stands for an interruption after the epoch's checkpoint is written."""
-
-    def __init__(self, epoch):
-        self.epoch = epoch
-
-    def on_epoch_end(self, run):
-        if run.epoch > self.epoch:
-            raise KeyboardInterrupt
 
 
 def weights(estimator):
@@ -266,9 +256,13 @@ def test_early_stopping_waits_for_patience(images):
     assert len(Autoencoder(**SMALL, callbacks=[EarlyStopping(patience=2, min_delta=0)]).fit(images).history_) == 6
 
 
-def test_a_loss_that_is_not_finite_names_the_epoch(images):
+def test_a_loss_that_is_not_finite_names_the_epoch_and_leaves_the_estimator_as_it_was(images):
+    model = Autoencoder(**SMALL).fit(images)
+    before, rows = weights(model), list(model.history_.rows)
     with pytest.raises(FloatingPointError, match=r"not finite in epoch \d.*learning_rate"):
-        Autoencoder(**{**SMALL, "learning_rate": 1e30}).fit(images)
+        model.set_params(learning_rate=1e30).fit(images)
+    assert torch.equal(weights(model), before)
+    assert model.history_.rows == rows and len(rows) == SMALL["epochs"]
 
 
 def test_history():
@@ -313,9 +307,9 @@ def test_unknown_devices_are_named(device):
 
 def test_precision(monkeypatch):
     cpu = torch.device("cpu")
-    monkeypatch.setattr(training, "_cpu_has_bf16", lambda: True)
+    monkeypatch.setattr(training, "cpu_bf16", lambda: "AMX")
     assert resolve_precision("auto", cpu) == "bf16-mixed"
-    monkeypatch.setattr(training, "_cpu_has_bf16", lambda: False)
+    monkeypatch.setattr(training, "cpu_bf16", lambda: None)
     assert resolve_precision("auto", cpu) == "32-true"
     assert resolve_precision("bf16-mixed", cpu) == "bf16-mixed"
     with pytest.raises(ValueError, match="precision='half' is not known"):

@@ -2,8 +2,8 @@
 # A student's kernel in a bubblewrap sandbox:  sandbox_kernel.sh CONNECTION_FILE  (run in the submission's folder)
 # Try whether this machine can do it:          sandbox_kernel.sh --check
 #
-# The kernel sees the system's programs, the Python environment and dclib, all read-only; an empty /tmp and an empty
-# working folder with copies of the unit's helper files, both gone afterwards. It does not see: the network, the home
+# The kernel sees the system's programs, the Python environment and dclib, all read-only; an empty /tmp, an empty home and an
+# empty working folder with copies of the unit's helper files, both gone afterwards. It does not see: the network, the home
 # folders, the grade book, the solutions, the tests, other submissions, its own notebook file (nbgrader has put the
 # hidden tests back into that), other processes, the environment's variables.
 set -euo pipefail
@@ -17,7 +17,7 @@ size=()  # bubblewrap before 0.7 has no --size
 if bwrap --help 2>&1 | grep -q -- --size; then size=(--size $((256 * 1024 * 1024))); fi
 
 args=(--unshare-user --unshare-pid --unshare-ipc --unshare-net --unshare-uts --die-with-parent --new-session
-  --dev /dev --proc /proc "${size[@]}" --tmpfs /tmp --ro-bind /usr /usr)
+  --dev /dev --proc /proc "${size[@]}" --tmpfs /tmp "${size[@]}" --tmpfs /student --ro-bind /usr /usr)
 for name in alternatives fonts group ld.so.cache ld.so.conf ld.so.conf.d localtime nsswitch.conf passwd; do
   args+=(--ro-bind-try "/etc/$name" "/etc/$name")  # not all of /etc: graded as root, the code could read passwords
 done
@@ -60,8 +60,8 @@ while IFS= read -r -d '' file; do
   esac
 done < <(find . -type f -not -path '*/.*' -printf '%P\0')
 
-args+=(--chdir "$PWD" --clearenv --setenv PATH "$PATH" --setenv HOME /tmp --setenv IPYTHONDIR /tmp/ipython
-  --setenv MPLCONFIGDIR /tmp/mpl --setenv MPLBACKEND module://matplotlib_inline.backend_inline
+args+=(--chdir "$PWD" --clearenv --setenv PATH "$PATH" --setenv HOME /student --setenv IPYTHONDIR /student/ipython
+  --setenv MPLCONFIGDIR /student/mpl --setenv MPLBACKEND module://matplotlib_inline.backend_inline
   --setenv LANG C.UTF-8 --setenv NBGRADER_EXECUTION autograde --setenv PYTHONDONTWRITEBYTECODE 1
   --setenv OMP_NUM_THREADS "$OMP_NUM_THREADS" --setenv DCLIB_PROFILE fast)
 if [ -n "${DCLIB_DATA:-}" ]; then args+=(--setenv DCLIB_DATA "$DCLIB_DATA"); fi
