@@ -75,6 +75,7 @@ experiments: $(STAMP)
 ifneq ($(BENCHMARKS),)
 .PHONY: bench
 bench: $(STAMP)
+	$(BIN)/python -m pip install --quiet $(PIP_ARGS) --constraint constraints.txt --editable ".[bench]"
 	$(BIN)/python -m benchmarks
 endif
 

@@ -300,6 +300,8 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Sa
         if not weight.any():
             raise ValueError("All sample weights are zero: at least one must be positive.")
         processes = everyone()
+        if len(rows) < processes.size:
+            raise ValueError(f"X has {len(rows)} samples for {processes.size} processes: start fewer of them.")
         mine = processes.share(len(rows))
         own, weight = as_tensor(rows)[mine], weight[mine]
         # With the mean at the origin, float32 survives the expansion of the squared distance.

@@ -56,6 +56,13 @@ for name in ("wide", "narrow"):
         assert np.array_equal(model.labels_, model.predict(x))
         results |= {f"{name} {case} labels": model.labels_, f"{name} {case} centers": model.cluster_centers_}
         results[f"{name} {case} history"] = model.inertia_history_
+    if "RANK" in os.environ:
+        try:
+            KMeans(1).fit(x[:1])
+        except ValueError as error:
+            assert "X has 1 samples for 2 processes" in str(error)
+        else:
+            raise AssertionError("one sample was shared by two processes")
     model = KMeans(5, n_init=1, random_state=0).fit(x + 1e4)
     results[f"{name} shifted labels"] = model.labels_
 if "RANK" not in os.environ:
