@@ -7,7 +7,7 @@ import warnings
 import torch
 from torch import Tensor
 
-from dclib.shares import Shifted, row_blocks, squared_norms
+from dclib.shares import Shifted, cluster_sums, row_blocks, squared_norms
 
 
 class ElkanSteps:
@@ -28,11 +28,8 @@ class ElkanSteps:
         n, d = x.shape
         self.x, self.weight, self.n_steps = x, weight, 0
         self.norms = squared_norms(x)
-        # All samples begin in cluster 0: the first E-step moves them. In float64, since changes add up.
-        self.labels = torch.zeros(n, dtype=torch.long)
-        self.sums = torch.zeros(n_clusters, d, dtype=torch.float64)
-        for block in row_blocks(n, d):
-            self.sums[0] += weight[block] @ x[block]
+        self.labels = torch.full((n,), -1)
+        self.sums = torch.zeros(n_clusters, d, dtype=torch.float64)  # since changes add up
         self.square = weight.double() @ self.norms.double()
         # A bound is kept as it was when it was computed, with what its center had drifted until then: added to lower,
         # taken from upper bounds. So taking off the drift of today leaves what the center drifted since.
@@ -42,7 +39,7 @@ class ElkanSteps:
         self.centers = self.squares = torch.empty(0)
 
     def assign(self, centers: Tensor) -> Tensor:
-        """E-step: updates `labels` -> loss and number of labels that changed (in the first step: all) (2,), float64."""
+        """E-step: updates `labels` -> loss and number of labels that changed (2,), float64."""
         everything = self.n_steps & (self.n_steps - 1) == 0
         self.drift = self.drift.zero_() if everything else self.drift + (centers - self.centers).norm(dim=1)
         self.centers, self.squares = centers, centers.square().sum(1)
@@ -55,7 +52,7 @@ class ElkanSteps:
             width = len(centers) if isinstance(self.x, Tensor) else self.x.shape[1]
             for block in row_blocks(len(self.x), width):
                 labels[block] = self._compare_some(block)
-        changed = self._take(labels) if self.n_steps else max(self._take(labels), len(labels))
+        changed = self._take(labels)
         self.n_steps += 1
         return torch.stack([self._loss(), torch.tensor(changed, dtype=torch.float64)])
 
@@ -80,15 +77,16 @@ class ElkanSteps:
 
     def _take(self, labels: Tensor) -> int:
         """Change labels and sums -> how many labels changed."""
-        n, d = self.x.shape
+        (n, d), k = self.x.shape, len(self.sums)
         rows = (labels != self.labels).nonzero()[:, 0]
-        # In the first steps whole blocks: for a row that stays, plus and minus cancel.
-        parts: list = row_blocks(n, d) if 2 * len(rows) > n else [rows[block] for block in row_blocks(len(rows), d)]
-        for part in parts:
-            weight, old, new = (values[part, None] for values in (self.weight, self.labels, labels))
-            change = torch.zeros(len(weight), len(self.sums), dtype=weight.dtype)
-            change.scatter_add_(1, old, -weight).scatter_add_(1, new, weight)
-            self.sums += change.T @ self.x[part]
+        if 2 * len(rows) > n:  # as in the first steps: adding all is less work
+            self.sums.zero_()
+            for block in row_blocks(n, d):
+                self.sums += cluster_sums(self.x[block], labels[block], k, self.weight[block])
+        else:
+            for part in (rows[block] for block in row_blocks(len(rows), d)):
+                x, weight = self.x[part], self.weight[part]
+                self.sums += cluster_sums(x, labels[part], k, weight) - cluster_sums(x, self.labels[part], k, weight)
         self.labels = labels
         return len(rows)
 

@@ -52,6 +52,17 @@ def squared_norms(x: Tensor | Shifted) -> Tensor:
     return norms
 
 
+def cluster_sums(x: Tensor, labels: Tensor, n_clusters: int, weight: Tensor) -> Tensor:
+    """Σ_{i: c(i) = k} w_i x_i for x (n, d), labels c (n,), weight w (n,) -> (k, d).
+
+    As bags of embeddings, which are summed by several threads, each bag in one order, where index_add_ takes a single
+    thread or, on a GPU, any order; a product with the one-hot assignment multiplies with zeros, k − 1 of k times.
+    """
+    labels, order = labels.sort()
+    starts = torch.searchsorted(labels, torch.arange(n_clusters, device=x.device))
+    return torch.nn.functional.embedding_bag(order, x, starts, mode="sum", per_sample_weights=weight[order])
+
+
 class Alone:
     """The processes that share the rows: here one, which has them all. Every sum is already complete."""
 

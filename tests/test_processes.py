@@ -88,7 +88,7 @@ results = {"labels": model.labels_, "centers": model.cluster_centers_, "inertia"
 """
     one, two = run(script, x=np.repeat(np.eye(2), 10, axis=0))
     for found in (one, *two):
-        assert found["inertia"] == 0
+        assert found["inertia"] < 1e-12  # rounding
         assert len(np.unique(found["labels"])) == 2
 
 
