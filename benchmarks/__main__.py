@@ -7,6 +7,7 @@ The peers: pip install -e ".[bench]". The data: MNIST, see python -m dclib.data 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 import re
 import sys
@@ -48,9 +49,15 @@ def main() -> None:
     if options.table or options.readme:
         print(harness.table(harness.read_results()))
         return
-    if "OPENBLAS_CORETYPE" in os.environ:
-        print("OPENBLAS_CORETYPE is set and may slow numpy, which the peers use: unset it for a fair comparison.")
     import torch
+
+    if importlib.util.find_spec("faiss"):
+        importlib.import_module("faiss")  # so that all rows name the same libraries
+    if len(kernels := harness.openblas_kernels()) > 1:
+        print(
+            f"The peers' copies of OpenBLAS take different kernels, {' and '.join(kernels)}: an old copy may not know "
+            "this processor. For a fair comparison set OPENBLAS_CORETYPE to the newest of them."
+        )
 
     measured = []
     with threadpool_limits(torch.get_num_threads()):  # torch counts cores, others count hyperthreads

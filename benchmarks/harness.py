@@ -219,12 +219,17 @@ def describe_machine() -> str:
         if present := _version(package):
             versions.append(f"{package} {present}")
     bf16 = f"bf16 by {name}" if (name := cpu_bf16()) else "no bf16 hardware"
-    blas = {f"{info['architecture']} kernels" for info in threadpool_info() if info["internal_api"] == "openblas"}
-    numpy_blas = f", OpenBLAS with {' and '.join(sorted(blas))}" if blas else ""
+    kernels = openblas_kernels()
+    numpy_blas = f", OpenBLAS with {' and '.join(kernels)} kernels" if kernels else ""
     return (
         f"{_processor()} ({platform.machine()}), {cores} cores, {bf16}, {torch.get_num_threads()} threads"
         f"{numpy_blas}; {', '.join(versions)}"
     )
+
+
+def openblas_kernels() -> list[str]:
+    """The processors for which the loaded copies of OpenBLAS (numpy's, SciPy's, the peers') compute."""
+    return sorted({info["architecture"] for info in threadpool_info() if info["internal_api"] == "openblas"})
 
 
 def _version(package: str) -> str | None:

@@ -328,15 +328,16 @@ def gemm(quick: bool) -> list[Row]:
     images = digits(quick, n=35_000).x
     n = 256 if quick else 2048
     rows = []
-    for precision, dtype in (("bf16-mixed", torch.bfloat16), ("32-true", torch.float32)):
+    bf16, float32 = ("bf16-mixed", torch.bfloat16), ("32-true", torch.float32)
+    for (precision, dtype), batch_size in ((bf16, 256), (bf16, 2048), (float32, 256)):
         a, b = (torch.randn(n, n, dtype=dtype) for _ in range(2))
 
         def multiply(seed, a=a, b=b):
             for _ in range(1 if quick else 20):
                 a @ b
 
-        def train(seed, precision=precision):
-            Autoencoder(epochs=1, precision=precision, random_state=seed).fit(images)
+        def train(seed, precision=precision, batch_size=batch_size):
+            Autoencoder(epochs=1, batch_size=batch_size, precision=precision, random_state=seed).fit(images)
 
         train(0)
         multiply(0)
@@ -348,7 +349,7 @@ def gemm(quick: bool) -> list[Row]:
         rows.append(
             make_row(
                 "gemm",
-                f"autoencoder's training in {precision}: seconds for 10¹² operations",
+                f"autoencoder's training in {precision}, batches of {batch_size}: seconds for 10¹² operations",
                 f"matrix product {n}³",
                 (1e3 / train_rate, train_rate),
                 (1e3 / rate, rate),
@@ -380,7 +381,7 @@ def imports(quick: bool) -> list[Row]:
     runs = {", ".join(names): run(names) for pair in pairs.values() for names in pair}
     if not quick:
         interleaved(runs, 1)  # now the files are in the cache of the file system
-    found = interleaved(runs, 1 if quick else 5)
+    found = interleaved(runs, 1 if quick else 3)
     seconds = {name: statistics.median(s for s, _ in timed) for name, timed in found.items()}
     rows = []
     for what, pair in pairs.items():
@@ -394,7 +395,7 @@ def imports(quick: bool) -> list[Row]:
                 (ours, ours - theirs),
                 (theirs, None),
                 measure="seconds on top",
-                repetitions=1 if quick else 5,
+                repetitions=1 if quick else 3,
             )
         )
     return rows

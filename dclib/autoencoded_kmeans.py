@@ -38,7 +38,7 @@ class AutoencodedKMeans(DeepClusterer):
     weights of the decoder keep the first as it is. A strong second term merges the clusters: in the end all samples are
     in a few, or in one.
 
-    Parameters (the others as in `DeepClusterer`)
+    Parameters (the others as in `dclib.deep_clusterer.DeepClusterer`)
     ----------
     n_clusters : the paper takes 10 times the number of classes; score with V, ARI or AMI then, not with ACC.
     autoencoder : None trains the paper's network, x -> tanh hidden layer -> linear output, with 256 hidden units.

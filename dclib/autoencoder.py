@@ -9,11 +9,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from dclib.augmentation import RandomShiftRotate
-from dclib.base import SavedEstimator, all_or_nothing, check_choice, check_number, check_x, draw_seed
+from dclib.base import (
+    SavedEstimator,
+    all_or_nothing,
+    check_choice,
+    check_number,
+    check_x,
+    draw_seed,
+    warn_of_magnitude,
+)
 from dclib.networks import ConvAutoencoder, DenseAutoencoder, ShallowAutoencoder
 from dclib.training import (
     Batch,
@@ -50,15 +59,24 @@ def augmenter(augment, image_shape) -> RandomShiftRotate | None:
         return None
     if image_shape is None:
         raise ValueError("augment shifts and rotates images: pass X as (n, c, h, w), or set augment=False.")
-    return augment if isinstance(augment, RandomShiftRotate) else RandomShiftRotate()
+    # A 14th of the smaller side: 2 of MNIST's 28 pixels.
+    return augment if isinstance(augment, RandomShiftRotate) else RandomShiftRotate(min(image_shape[1:]) / 14)
 
 
-def check_training(estimator) -> None:
-    """Check the parameters that all deep methods share."""
+def check_training(estimator, n_samples: int) -> None:
+    """Check the parameters that all deep methods share, and warn of a training too short to learn anything."""
     for name in ("epochs", "batch_size"):
         check_number(name, getattr(estimator, name), 1, integer=True)
     check_number("learning_rate", estimator.learning_rate, 0, open_low=True)
     check_callbacks(estimator.callbacks)
+    n_steps = estimator.epochs * -(-n_samples // estimator.batch_size)
+    if n_steps < 50:
+        warnings.warn(
+            f"{type(estimator).__name__} takes {n_steps} steps in all, in which it hardly leaves its start: lower "
+            "batch_size or raise epochs.",
+            ConvergenceWarning,
+            stacklevel=4,
+        )
 
 
 class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SavedEstimator):
@@ -77,7 +95,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SavedEstima
     hidden : sizes of the hidden layers, or channels; None is (500, 500, 2000) for "dense", (32, 64, 128) for "conv".
     activation : of the hidden layers: "relu", "sigmoid", "tanh", …, or a pair (encoder, decoder).
     noise : standard deviation of the Gaussian noise added to the input, in the units of X.
-    augment : False, True or a `RandomShiftRotate`; needs images.
+    augment : False, True (shifts by up to a 14th of the smaller side, rotations by up to 10°) or a `RandomShiftRotate`;
+        needs images.
     epochs, batch_size, learning_rate : the learning rate is the peak of the one-cycle schedule.
     callbacks : list of `dclib.training.Callback`.
     device : "auto", "cpu", "cuda", "cuda:1", "mps". precision : "auto", "32-true" or "bf16-mixed".
@@ -147,7 +166,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SavedEstima
     def _initialize(self, X) -> tuple[np.ndarray, Fabric, int]:
         """Check X and the parameters and make an untrained `network_` -> rows (n, d), fabric, seed."""
         rows = check_x(self, X, reset=True)
-        check_training(self)
+        check_training(self, len(rows))
         check_number("latent_dim", self.latent_dim, 1, integer=True)
         check_number("noise", self.noise, 0)
         augmenter(self.augment, self.image_shape_)
@@ -221,14 +240,18 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SavedEstima
         return tags
 
 
-def copy_autoencoder(given, input_shape: tuple[int, ...], seed: int) -> Autoencoder:
+def copy_autoencoder(given, input_shape: tuple[int, ...], magnitude: float, seed: int) -> Autoencoder:
     """What another method trains or uses instead of the user's autoencoder, which stays untouched.
 
     A fitted one is copied with its network; an unfitted one is cloned and gets `seed` where it has none of its own.
-    Raises ValueError for something else, or where it was fitted on samples of another shape.
+    Raises ValueError for something else, or where it was fitted on samples of another shape; warns where it was fitted
+    on much smaller values than those of up to `magnitude`.
     """
     if not isinstance(given, Autoencoder):
-        raise ValueError(f"autoencoder must be a dclib Autoencoder or None, not {type(given).__name__}.")
+        raise ValueError(
+            f"autoencoder must be a dclib Autoencoder or None, not {type(given).__name__} (a saved one: "
+            "Autoencoder.load(path))."
+        )
     if not hasattr(given, "network_"):
         fresh = clone(given)
         return fresh if fresh.random_state is not None else fresh.set_params(random_state=seed)
@@ -237,6 +260,7 @@ def copy_autoencoder(given, input_shape: tuple[int, ...], seed: int) -> Autoenco
             f"The autoencoder was fitted on samples of shape {given._input_shape}, but X holds samples of shape "
             f"{input_shape}: fit it on data of this kind, or pass an unfitted one."
         )
+    warn_of_magnitude(given, magnitude, stacklevel=5)
     fitted = copy.copy(given)
     fitted.network_ = copy.deepcopy(given.network_)
     return fitted

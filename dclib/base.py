@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -72,13 +72,19 @@ def check_x(estimator, x, *, reset: bool, dtype=_FLOATS) -> np.ndarray:
     magnitude = _magnitude(rows)
     if reset:
         estimator.image_shape_, estimator.magnitude_ = image_shape, magnitude
-    elif magnitude > 10 * getattr(estimator, "magnitude_", np.inf) > 0:
+    else:
+        warn_of_magnitude(estimator, magnitude, stacklevel=4)
+    return rows
+
+
+def warn_of_magnitude(estimator, magnitude: float, stacklevel: int) -> None:
+    """Warn where the largest absolute value of X is far above that of what the estimator was fitted on."""
+    if magnitude > 10 * getattr(estimator, "magnitude_", np.inf) > 0:
         warnings.warn(
             f"X has values of up to {magnitude:.3g}, but this {type(estimator).__name__} was fitted on values of up to "
             f"{estimator.magnitude_:.3g}: scale X as then (bytes of images: X / 255).",
-            stacklevel=3,
+            stacklevel=stacklevel,
         )
-    return rows
 
 
 def _magnitude(rows: np.ndarray) -> float:
@@ -106,10 +112,11 @@ def all_or_nothing(fit):
     return wrapper
 
 
-def check_choice(name: str, value, choices) -> None:
-    """Raise a ValueError that lists the choices unless `value` is one of them."""
+def check_choice(name: str, value, choices, array: str = "") -> None:
+    """Raise a ValueError that lists the choices, and the `array` allowed beside, unless `value` is one of them."""
     if not isinstance(value, str) or value not in choices:
-        raise ValueError(f"{name}={value!r} is not known: choose one of {', '.join(map(repr, choices))}.")
+        also = f", or give an array of {array}" if array else ""
+        raise ValueError(f"{name}={value!r} is not known: choose one of {', '.join(map(repr, choices))}{also}.")
 
 
 def check_number(name: str, value, low, high=np.inf, *, integer=False, open_low=False) -> None:
@@ -160,7 +167,7 @@ class SavedEstimator(BaseEstimator):
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f"{path.name}.{os.getpid()}.partial")  # of several processes each writes its own
-        save_file(tensors, partial, metadata={"dclib": header})
+        partial.write_bytes(save(tensors, metadata={"dclib": header}))  # (save_file makes it the owner's alone)
         os.replace(partial, path)
 
     @classmethod

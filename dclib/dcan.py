@@ -75,7 +75,7 @@ class DCAN(DeepClusterer):
     does not know it can only ask that all codes together look like the mixture, wherever each sample belongs); a
     penalty on its slope (`gradient_penalty=0`: without).
 
-    Parameters (the others as in `DeepClusterer`)
+    Parameters (the others as in `dclib.deep_clusterer.DeepClusterer`)
     ----------
     clustering : "k-means" (a cluster's standard deviations along the axes) or "gmm" (full covariances).
     conditional : whether the discriminator is told the cluster.

@@ -40,7 +40,7 @@ class DCRA(DeepClusterer):
     layer to layer, `Autoencoder(network="conv", hidden=(40, 80, 160))`, and leave the size of the code, which is not
     printed, to the `autoencoder`. Its sigma = 1.0 is called variance; for 1.0 this is the standard deviation, too.
 
-    Parameters (the others as in `DeepClusterer`)
+    Parameters (the others as in `dclib.deep_clusterer.DeepClusterer`)
     ----------
     autoencoder : None trains a default one with the same `noise`. One of your own should be trained with it, too.
     init : "k-means" or "balanced".

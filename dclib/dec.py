@@ -35,7 +35,7 @@ class DEC(DeepClusterer):
 
     Loss: KL(P‖Q) + reconstruction_weight · mean squared reconstruction error; Adam; p is computed from all samples.
 
-    Parameters (the others as in `DeepClusterer`)
+    Parameters (the others as in `dclib.deep_clusterer.DeepClusterer`)
     ----------
     alpha : degrees of freedom of Student's t.
     augment : False, True or a `RandomShiftRotate`: p from the clean images, q from augmented ones (Guo et al. 2018).

@@ -75,7 +75,7 @@ class DeepClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
     ----------
     n_clusters : number of clusters k.
     autoencoder : an `Autoencoder`, fitted (the starting point; it stays untouched) or not; None trains a default one,
-        with the same `augment`. (`sklearn.base.clone` makes an unfitted copy of it, as of every estimator.)
+        with the same `batch_size` and `augment`. (`sklearn.base.clone` makes an unfitted copy, as of every estimator.)
     init : start of the centers, chosen among `n_init` runs without any label. "k-means": the lowest loss. "balanced":
         k-means with clusters of equal size, the lowest loss; assumes classes of about equal size, as DEC's target
         does too. "gmm": from each of these balanced partitions EM fits a Gaussian mixture with full covariances; the
@@ -96,19 +96,11 @@ class DeepClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         """Cluster X, (n, d) or images (n, c, h, w); `y` is ignored. Raises ValueError for bad input or parameters."""
         rows = check_x(self, X, reset=True)
         check_n_clusters(self.n_clusters, len(rows))
-        check_training(self)
+        check_training(self, len(rows))
         check_choice("init", self.init, self._inits)
         check_number("n_init", self.n_init, 1, integer=True)
         self._check_parameters()
         augmenter(getattr(self, "augment", False), self.image_shape_)
-        n_steps = self.epochs * -(-len(rows) // self.batch_size)
-        if n_steps < 50:
-            warnings.warn(
-                f"{type(self).__name__} takes {n_steps} steps in all, in which the clusters hardly leave their start: "
-                "lower batch_size or raise epochs (for its autoencoder, too).",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
         fabric = make_fabric(self.device, self.precision)
         seed = fabric.broadcast(draw_seed(self.random_state))
         self.autoencoder_ = self._start_autoencoder(rows.reshape(len(rows), *self._input_shape), seed)
@@ -144,8 +136,9 @@ class DeepClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         given = self.autoencoder
         if given is None:
             progress = [Progress()] if any(isinstance(c, Progress) for c in self.callbacks or ()) else None
-            given = self._default_autoencoder(callbacks=progress, device=self.device, precision=self.precision)
-        autoencoder = copy_autoencoder(given, self._input_shape, seed)
+            options = {name: getattr(self, name) for name in ("batch_size", "device", "precision")}
+            given = self._default_autoencoder(callbacks=progress, **options)
+        autoencoder = copy_autoencoder(given, self._input_shape, self.magnitude_, seed)
         return autoencoder if hasattr(autoencoder, "network_") else self._train_autoencoder(autoencoder, x)
 
     def _default_autoencoder(self, **options) -> Autoencoder:

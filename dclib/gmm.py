@@ -24,6 +24,8 @@ from dclib.base import (
     make_generator,
 )
 from dclib.kmeans import assign, balanced_start, kmeans_plus_plus, lloyd, update
+from dclib.shares import Shifted
+from dclib.training import as_tensor
 
 COVARIANCE_TYPES = ("full", "tied", "diag", "spherical")
 
@@ -62,7 +64,7 @@ def whiten(x: Tensor, means: Tensor, inverse_factors: Tensor) -> Tensor:
     return torch.addmm(shift.view(k * d, 1), matrix, x.T, beta=-1).view(k, d, -1)
 
 
-def _passes(x: Tensor, mixture: Mixture) -> Iterator[tuple[slice, Tensor, Tensor]]:
+def _passes(x: Tensor | Shifted, mixture: Mixture) -> Iterator[tuple[slice, Tensor, Tensor]]:
     """For one block of rows after the other: the block, y (k, d, b) and log π_k N(x_i | μ_k, Σ_k) (k, b).
 
     log N(x | μ, Σ) = −½ ‖A⁻¹(x − μ)‖² − log |A| − ½ d log 2π. A block's y stays in the processor's cache, so no array
@@ -79,7 +81,7 @@ def _passes(x: Tensor, mixture: Mixture) -> Iterator[tuple[slice, Tensor, Tensor
         yield block, y, torch.add(constants, y.square().sum(1), alpha=-0.5)
 
 
-def log_joint(x: Tensor, mixture: Mixture) -> Tensor:
+def log_joint(x: Tensor | Shifted, mixture: Mixture) -> Tensor:
     """log π_k N(x_i | μ_k, Σ_k) -> (n, k): its logsumexp is log p(x_i), its softmax the responsibilities. x (n, d)"""
     return torch.cat([joint.T for _, _, joint in _passes(x, mixture)])
 
@@ -237,7 +239,7 @@ class GaussianMixture(ClusterMixin, SavedEstimator):
             means = check_centers(self.init, (k, x.shape[1]), origin.dtype)
             yield assign(x, torch.from_numpy(means - origin))[0]
             return
-        check_choice("init", self.init, ("k-means", "balanced", "random"))
+        check_choice("init", self.init, ("k-means", "balanced", "random"), "means (k, d)")
         generator = make_generator(self.random_state)
         for _ in range(self.n_init):
             if self.init == "random":
@@ -292,7 +294,7 @@ class GaussianMixture(ClusterMixin, SavedEstimator):
     def _log_joint(self, rows: np.ndarray) -> Tensor:
         """log π_k N(x_i | μ_k, Σ_k) (n, k), in the precision of the rows."""
         origin = self.means_.mean(axis=0).astype(rows.dtype)
-        return log_joint(torch.from_numpy(rows - origin), self._mixture(origin))
+        return log_joint(Shifted(as_tensor(rows), torch.from_numpy(origin)), self._mixture(origin))
 
     def predict(self, X) -> np.ndarray:
         """The component with the highest probability for each sample -> (n,)."""

@@ -35,6 +35,8 @@ _WIDE = 64
 ALONE = Alone()
 # Rows that stand for all where a sample is enough.
 _SAMPLE = 3000
+# An optimizer's steps are small: whether they still help shows in so many of them.
+_ROUND = 100
 
 
 def squared_distances(x: Tensor, centers: Tensor) -> Tensor:
@@ -341,7 +343,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Sa
             centers = torch.from_numpy(check_centers(self.init, (self.n_clusters, x.shape[1]), mean.numpy().dtype))
             yield centers - mean
             return
-        check_choice("init", self.init, ("k-means++", "random"))
+        check_choice("init", self.init, ("k-means++", "random"), "centers (k, d)")
         seed = processes.pick(torch.tensor(draw_seed(self.random_state)), 0)
         generator = torch.Generator().manual_seed(int(seed))
         n = int(processes.sum(torch.tensor(len(x))))
@@ -531,7 +533,8 @@ class GradientKMeans(KMeans):
     revive : after each epoch move centers that were nearest to no sample in it to samples, drawn in proportion to the
         squared distance from their centers (in `partial_fit`: after 100·k samples without one).
     tol : training ends when an epoch lowers the loss by this share or less, and revives no center; 0 is never. The
-        default ends about where scikit-learn's MiniBatchKMeans does, 0.001 about a percent lower.
+        default ends about where scikit-learn's MiniBatchKMeans does, 0.001 about a percent lower. With a torch
+        optimizer, as many epochs as take 100 steps are compared with as many before.
     epochs, batch_size, callbacks, device, random_state : as in `Autoencoder`. float32 and float64 stay what they are.
 
     Attributes
@@ -562,10 +565,20 @@ class GradientKMeans(KMeans):
         start, shift = fabric.broadcast(self._start(rows, seed))
         descent = self._descent(start - shift, fabric.device)
         data, offset = Rows(rows, rows.shape[1:], fabric.device, rows.dtype), torch.from_numpy(shift).to(fabric.device)
+        n_steps = -(-len(rows) // self.batch_size)  # of an epoch
+        n_epochs = -(-_ROUND // n_steps) if descent.optimizer else 1  # of a round
+        if descent.optimizer and self.epochs * n_steps < _ROUND:
+            warnings.warn(
+                f"GradientKMeans takes {self.epochs * n_steps} steps in all, in which the centers hardly leave their "
+                "start: lower batch_size or raise epochs, or learning_rate.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
         # Each sample's center when its batch came by: an epoch's report without another pass over the data.
         labels = torch.full((len(rows),), -1, device=fabric.device)
         previous, started = labels.clone(), False
-        spent, last = torch.zeros((), device=fabric.device), torch.tensor(math.inf)  # losses of two epochs
+        spent = torch.zeros((), device=fabric.device)  # losses of this epoch, of this round, of the last one
+        spent_in_round, last = torch.zeros(()), torch.tensor(math.inf)
 
         def total(mean: Tensor, weight: float) -> Any:
             return mean if fabric.world_size == 1 else fabric.all_reduce(mean * weight, reduce_op="mean")
@@ -598,20 +611,23 @@ class GradientKMeans(KMeans):
                 draws = epoch_generator(seed + 1, len(self.history_) + 1, fabric.device)
                 sample = torch.randperm(len(rows), generator=draws, device=draws.device)[:_SAMPLE]
                 report["revived"] = descent.revive(unused, data[sample] - offset, draws)
-            loss = total(spent, weight=1.0).cpu()
-            report["stop"] = self.tol > 0 and bool(loss >= (1 - self.tol) * last) and not report["revived"]
             previous.copy_(labels)
-            last.copy_(loss)
             labels.fill_(-1)
+            spent_in_round.add_(total(spent, weight=1.0).cpu())
             spent.zero_()
+            if (len(self.history_) + 1) % n_epochs == 0:
+                ended = self.tol > 0 and bool(spent_in_round >= (1 - self.tol) * last)
+                report["stop"] = ended and not report["revived"]
+                last.copy_(spent_in_round)
+                spent_in_round.zero_()
             return report
 
         state = {"centers": descent.centers, "counts": descent.counts, "idle": descent.idle, "previous": previous}
-        state["last"] = last
+        state |= {"spent_in_round": spent_in_round, "last": last}
         if descent.optimizer:
             state["optimizer"] = descent.optimizer
         train(self, step, data, fabric=fabric, state=state, seed=seed, refresh=refresh)
-        self.n_steps_ = len(self.history_) * -(-len(rows) // self.batch_size)
+        self.n_steps_ = len(self.history_) * n_steps
         self._keep(descent, shift, rows)
         n_found = len(np.unique(self.labels_))
         if n_found < self.n_clusters:
@@ -678,7 +694,7 @@ class GradientKMeans(KMeans):
         shift, shape = sample.mean(axis=0), (self.n_clusters, rows.shape[1])
         if not isinstance(self.init, str):
             return check_centers(self.init, shape, rows.dtype), shift
-        check_choice("init", self.init, ("k-means++", "random"))
+        check_choice("init", self.init, ("k-means++", "random"), "centers (k, d)")
         if self.init == "random":
             return sample[: self.n_clusters], shift
         chosen = kmeans_plus_plus(torch.from_numpy(sample - shift), self.n_clusters, generator)

@@ -47,7 +47,7 @@ class LatentClustering(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluste
             )
         seed = draw_seed(self.random_state)
         given = Autoencoder() if self.autoencoder is None else self.autoencoder
-        self.autoencoder_ = copy_autoencoder(given, self._input_shape, seed)
+        self.autoencoder_ = copy_autoencoder(given, self._input_shape, self.magnitude_, seed)
         if not hasattr(self.autoencoder_, "network_"):
             self.autoencoder_.fit(rows.reshape(len(rows), *self._input_shape))
         self.clusterer_ = KMeans() if self.clusterer is None else clone(self.clusterer)

@@ -187,11 +187,11 @@ def map_rows(function: Callable[[Tensor], Tensor], rows: Rows, fabric: Fabric | 
     """
     if fabric is None or fabric.world_size == 1:
         return torch.cat([function(block).float() for block in rows.blocks()])
-    size = -(-len(rows) // fabric.world_size)  # all_gather needs equal shapes: the last shares overlap or repeat a row
-    starts = [min(rank * size, len(rows) - size) for rank in range(fabric.world_size)]
-    mine = slice(starts[fabric.global_rank], starts[fabric.global_rank] + size)
-    parts: Any = fabric.all_gather(torch.cat([function(block).float() for block in rows.blocks(mine)]))
-    return torch.cat([part[rank * size - start :] for rank, (start, part) in enumerate(zip(starts, parts))])
+    start, end = (len(rows) * rank // fabric.world_size for rank in (fabric.global_rank, fabric.global_rank + 1))
+    share = torch.cat([function(block).float() for block in rows.blocks(slice(start, end))])
+    everything = share.new_zeros(len(rows), *share.shape[1:])
+    everything[start:end] = share
+    return fabric.all_reduce(everything, reduce_op="sum")  # type: ignore[return-value]
 
 
 # --- history and callbacks --------------------------------------------------------------------------------------------
@@ -382,7 +382,7 @@ class Checkpoint(Callback):
         params |= {"class": type(run.estimator).__name__, "data": _digest([run.data.tensor])}
         start: Any = getattr(run.estimator, "autoencoder", None)
         if hasattr(start, "network_"):
-            params["start"] = _digest(start.network_.parameters())
+            params["the weights of the autoencoder it starts from"] = _digest(start.network_.parameters())
         return json.dumps(params)
 
 

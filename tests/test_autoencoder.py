@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning
 
 from dclib.augmentation import RandomShiftRotate
-from dclib.autoencoder import Autoencoder, reconstruction_loss
+from dclib.autoencoder import Autoencoder, augmenter, reconstruction_loss
 from dclib.data import load
 from dclib.metrics import psnr
 from dclib.training import Progress, Scores
@@ -156,6 +157,16 @@ def test_bad_data_is_named(x, message):
 def test_unscaled_data_are_warned_of(images):
     with pytest.warns(UserWarning, match="standard deviation of .* scale images"):
         Autoencoder(**SMALL).fit(images * 255)
+
+
+def test_so_few_steps_that_nothing_is_learned_are_reported(images):
+    with pytest.warns(ConvergenceWarning, match="Autoencoder takes 6 steps in all"):
+        Autoencoder(**SMALL | {"epochs": 3, "batch_size": 256}).fit(images[:500])
+
+
+def test_true_shifts_by_a_share_of_the_image():
+    assert augmenter(True, (1, 28, 28)) == RandomShiftRotate(2, 10)
+    assert augmenter(True, (3, 14, 21)) == RandomShiftRotate(1, 10)
 
 
 def test_codes_of_the_wrong_width_are_refused(images):

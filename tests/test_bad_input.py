@@ -22,8 +22,10 @@ from test_features import TINY
 
 from dclib.autoencoder import Autoencoder
 from dclib.data import load
+from dclib.dec import DEC
 from dclib.features import BACKBONES, PretrainedFeatures
 from dclib.kmeans import GradientKMeans, KMeans
+from dclib.latent import LatentClustering
 from dclib.training import EarlyStopping, Evaluate, Progress, Scores
 
 DIGITS = load("digits")
@@ -329,6 +331,13 @@ class TestNewSamples:
             warnings.simplefilter("error")
             for x in (IMAGES, IMAGES[:1], 1 - IMAGES, IMAGES + np.float32(0.3), 0 * IMAGES, -5 * IMAGES):
                 call(x)
+
+
+@pytest.mark.parametrize("method", [DEC, LatentClustering])
+def test_a_clusterer_of_data_on_another_scale_than_its_autoencoder_was_fitted_on(method):
+    autoencoder = Autoencoder(2, hidden=(8,), epochs=1).fit(IMAGES)
+    with pytest.warns(UserWarning, match="up to 255, but this Autoencoder was fitted on values of up to 1:"):
+        method(autoencoder=autoencoder).fit(IMAGES * 255)
 
 
 def test_the_scale_is_known_after_loading_and_looked_for_in_all_of_the_data(tmp_path):

@@ -278,14 +278,14 @@ def test_so_few_steps_that_nothing_moves_are_reported(autoencoder, digits):
         DEC(autoencoder=autoencoder, epochs=1, n_init=1, random_state=0).fit(digits.x)
 
 
-def test_the_default_autoencoder_is_augmented_where_dec_is():
-    model = DEC(augment=True, callbacks=[Progress()])
-    model.image_shape_, model.n_features_in_ = (1, 8, 8), 64
+def test_the_default_autoencoder_has_the_augmentation_and_batches_of_dec():
+    model = DEC(augment=True, batch_size=32, callbacks=[Progress()])
+    model.image_shape_, model.n_features_in_, model.magnitude_ = (1, 8, 8), 64, 1.0
     seen = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Autoencoder, "fit", lambda self, x: seen.update(self.get_params()) or self)
         model._start_autoencoder(np.zeros((5, 1, 8, 8)), 3)
-    assert seen["augment"] is True and seen["random_state"] == 3
+    assert seen["augment"] is True and seen["random_state"] == 3 and seen["batch_size"] == 32
     assert [type(callback) for callback in seen["callbacks"]] == [Progress]
 
 

@@ -89,6 +89,10 @@ class TestContract:
         if hasattr(fitted, "history_"):
             assert loaded.history_.rows == fitted.history_.rows
         assert [p.name for p in tmp_path.iterdir()] == ["model.safetensors"]
+        (tmp_path / "any").touch()
+        assert (tmp_path / "model.safetensors").stat().st_mode == (
+            tmp_path / "any"
+        ).stat().st_mode  # others may read it, too
 
     def test_the_file_holds_no_pickle(self, estimator, images, tmp_path):
         path = tmp_path / "model"

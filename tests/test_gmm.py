@@ -262,7 +262,10 @@ def test_components_without_samples_are_reported_and_stay_finite():
         ({"n_components": 0}, "n_components=0 must be an integer of at least 1"),
         ({"n_components": 901}, "n_components=901, but X has n_samples=900: ask for fewer"),
         ({"covariance_type": "round"}, "'round' is not known: choose one of 'full', 'tied', 'diag', 'spherical'"),
-        ({"init": "kmeans"}, "init='kmeans' is not known: choose one of 'k-means', 'balanced', 'random'"),
+        (
+            {"init": "kmeans"},
+            "init='kmeans' is not known: choose one of 'k-means', 'balanced', 'random', or give an array of means",
+        ),
         ({"init": np.zeros((4, 2))}, r"init has shape \(4, 2\): give finite centers, .* = \(4, 3\)"),
         ({"init": np.full((4, 3), np.nan)}, "give finite centers"),
         ({"n_init": 0}, "n_init=0 must be"),

@@ -11,6 +11,7 @@ from sklearn.cluster import MiniBatchKMeans
 from sklearn.datasets import make_blobs
 from sklearn.exceptions import ConvergenceWarning
 
+from dclib import kmeans
 from dclib.data import load
 from dclib.kmeans import (
     GradientKMeans,
@@ -246,7 +247,7 @@ def test_history_reports_what_the_batches_saw(digits):
     assert model.history_["revived"] == [0, 0, 0]
 
 
-def test_it_ends_when_an_epoch_lowers_the_loss_by_a_share_of_tol_or_less(digits):
+def test_it_ends_when_an_epoch_lowers_the_loss_by_a_share_of_tol_or_less(digits, monkeypatch):
     options = {"n_clusters": 10, "epochs": 40, "random_state": 0}
     losses = np.array(GradientKMeans(tol=0, **options).fit(digits).history_["loss"])
     falls = 1 - losses[1:] / losses[:-1]
@@ -255,12 +256,27 @@ def test_it_ends_when_an_epoch_lowers_the_loss_by_a_share_of_tol_or_less(digits)
         assert len(losses) == 40 > len(model.history_) == 2 + np.argmax(falls <= tol)
         assert model.history_["loss"] == losses[: len(model.history_)].tolist()
     # The step throws center 1 from 1 to −1: in the second epoch the loss rises, but a center is revived, too.
+    monkeypatch.setattr(kmeans, "_ROUND", 1)
     options = {"optimizer": "sgd", "learning_rate": 10, "epochs": 3, "tol": 0.5, "random_state": 0}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         model = GradientKMeans(2, init=[[0.0], [1.0]], **options).fit(np.array([[0.0], [0.6]]))
     assert model.history_["loss"][:2] == pytest.approx([0.04, 0.09])
     assert model.history_["revived"][:2] == [0, 1] and len(model.history_) == 3
+
+
+def test_small_steps_of_an_optimizer_do_not_count_as_the_end():
+    """Two steps an epoch lower the loss by less than tol each time, and yet lead all the way."""
+    x = blobs(400)
+    soft = GradientKMeans(6, temperature=1, epochs=400, random_state=0).fit(x)
+    assert soft.inertia_ < 1.03 * KMeans(6, random_state=0).fit(x).inertia_
+    # Rounds of 50 epochs, 100 steps each: it ends with one of them.
+    losses = np.array(GradientKMeans(6, temperature=1, epochs=400, tol=0, random_state=0).fit(x).history_["loss"])
+    rounds = losses.reshape(8, 50).sum(1)
+    falls = 1 - rounds[1:] / rounds[:-1]
+    assert 8 * 50 > len(soft.history_) == 50 * (2 + np.argmax(falls <= soft.tol))
+    with pytest.warns(ConvergenceWarning, match="takes 40 steps in all"):
+        GradientKMeans(6, temperature=1, random_state=0).fit(x)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -295,10 +311,10 @@ def test_float32_survives_far_from_the_origin():
 def test_unused_centers_are_revived(optimizer):
     x = blobs(600, 6, 2)
     start = np.vstack([x[:2], np.full((4, 2), 1e3)])
-    options = {"optimizer": optimizer, "learning_rate": 0.05, "init": start, "epochs": 30, "tol": 0, "random_state": 0}
+    options = {"optimizer": optimizer, "learning_rate": 0.05, "init": start, "epochs": 40, "tol": 0, "random_state": 0}
     with pytest.warns(ConvergenceWarning, match="Only 2 of 6 clusters have points.*revive=True"):
         dead = GradientKMeans(6, revive=False, **options).fit(x)
-    assert dead.history_["revived"] == [0] * 30 and dead.history_["smallest_share"] == [0] * 30
+    assert dead.history_["revived"] == [0] * 40 and dead.history_["smallest_share"] == [0] * 40
     np.testing.assert_allclose(dead.cluster_centers_[2:], 1e3)
     with warnings.catch_warnings():
         warnings.simplefilter("error", ConvergenceWarning)
@@ -452,7 +468,11 @@ def test_a_step_stays_on_its_device(parameters):
         ({"tol": -0.1}, blobs(), "tol=-0.1"),
         ({"epochs": 0}, blobs(), "epochs=0"),
         ({"batch_size": 1.5}, blobs(), "batch_size=1.5 must be an integer"),
-        ({"init": "plus"}, blobs(), "init='plus' is not known: choose one of 'k-means\\+\\+', 'random'"),
+        (
+            {"init": "plus"},
+            blobs(),
+            "init='plus' is not known: choose one of 'k-means\\+\\+', 'random', or give an array of centers",
+        ),
         ({"n_clusters": 6, "init": np.zeros((5, 5))}, blobs(), r"init has shape \(5, 5\).*\(6, 5\)"),
         ({"device": "quantum"}, blobs(), "device='quantum' is not known"),
         ({"callbacks": "bar"}, blobs(), "callbacks='bar' must be a list"),
