@@ -22,6 +22,7 @@ def configurations() -> dict[str, Configuration]:
     return {
         "kmeans": mnist(),
         "gmm": mnist(**mixture),
+        "augmented-kmeans": mnist(Autoencoder(epochs=40, augment=True)),
         "augmented-gmm": mnist(Autoencoder(epochs=40, augment=True), **mixture),
         "unconditional": mnist(conditional=False),
         "no-anchor": mnist(reconstruction_weight=0.0),

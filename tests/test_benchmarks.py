@@ -13,7 +13,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from benchmarks import __main__ as command
-from benchmarks import growth, harness, works
+from benchmarks import growth, harness, profile, works
 from benchmarks.harness import Contender, at_least_equal, contest, interleaved, make_row, table, write_results
 from dclib.data import DatasetUnavailable
 
@@ -298,6 +298,27 @@ def test_a_run_writes_its_rows_and_prints_the_table(monkeypatch, capsys, results
     assert [r["work"] for r in json.loads(results.read_text())] == ["a", "b"]
     run_command(monkeypatch, "--table")
     assert capsys.readouterr().out.endswith(table(harness.read_results()) + "\n")
+
+
+def test_an_old_copy_of_openblas_is_reported(monkeypatch, capsys):
+    monkeypatch.setattr(command, "WORKS", {"a": lambda quick: [row("a")]})
+    copies = [("openblas", "SkylakeX"), ("openblas", "Barcelona"), ("mkl", "Zen"), ("openblas", "SkylakeX")]
+    found = [{"internal_api": api, "architecture": architecture} for api, architecture in copies]
+    monkeypatch.setattr(harness, "threadpool_info", lambda: found)
+    run_command(monkeypatch, "a", "--quick")
+    assert "different kernels, Barcelona and SkylakeX" in capsys.readouterr().out
+    found[1]["architecture"] = "SkylakeX"
+    run_command(monkeypatch, "a", "--quick")
+    assert "different kernels" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("work", "shown"), [("autoencoder", "aten::_fused_adam_"), ("kmeans", "aten::addmm"), ("import", "sklearn.base ")]
+)
+def test_the_profiles_run(work, shown, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["benchmarks.profile", work, "--quick"])
+    profile.main()
+    assert shown in capsys.readouterr().out
 
 
 def test_unknown_works_are_refused(monkeypatch, capsys):
