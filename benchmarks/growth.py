@@ -29,7 +29,7 @@ def fit(name: str, x: np.ndarray) -> None:
         case "GradientKMeans":
             GradientKMeans(10, epochs=3, random_state=0).fit(rows)
         case "GaussianMixture":
-            GaussianMixture(10, n_init=1, max_iter=20, tol=0, reg_covar=1e-3, random_state=0).fit(rows)
+            GaussianMixture(10, init=rows[:10], max_iter=20, tol=0, reg_covar=1e-3).fit(rows)
         case "Autoencoder":
             Autoencoder(epochs=1, random_state=0).fit(x)
         case "DEC":

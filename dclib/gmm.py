@@ -83,7 +83,10 @@ def _passes(x: Tensor | Shifted, mixture: Mixture) -> Iterator[tuple[slice, Tens
 
 def log_joint(x: Tensor | Shifted, mixture: Mixture) -> Tensor:
     """log π_k N(x_i | μ_k, Σ_k) -> (n, k): its logsumexp is log p(x_i), its softmax the responsibilities. x (n, d)"""
-    return torch.cat([joint.T for _, _, joint in _passes(x, mixture)])
+    found = torch.empty(len(x), len(mixture.means), dtype=x.dtype)
+    for block, _, joint in _passes(x, mixture):
+        found[block] = joint.T
+    return found
 
 
 def em_step(

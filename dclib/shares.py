@@ -55,12 +55,19 @@ def squared_norms(x: Tensor | Shifted) -> Tensor:
 def cluster_sums(x: Tensor, labels: Tensor, n_clusters: int, weight: Tensor) -> Tensor:
     """Σ_{i: c(i) = k} w_i x_i for x (n, d), labels c (n,), weight w (n,) -> (k, d).
 
-    As bags of embeddings, which are summed by several threads, each bag in one order, where index_add_ takes a single
-    thread or, on a GPU, any order; a product with the one-hot assignment multiplies with zeros, k − 1 of k times.
+    As bags of embeddings, which several threads sum; index_add_ is one thread's work. Not on a GPU: there bags of many
+    rows are slow (and unknown to some), index_add_ adds in any order, and a product with mostly zeros costs little.
     """
+    if x.device.type != "cpu":
+        return one_hot(labels, n_clusters, weight).T @ x
     labels, order = labels.sort()
     starts = torch.searchsorted(labels, torch.arange(n_clusters, device=x.device))
     return torch.nn.functional.embedding_bag(order, x, starts, mode="sum", per_sample_weights=weight[order])
+
+
+def one_hot(labels: Tensor, n_clusters: int, weight: Tensor) -> Tensor:
+    """The assignment of labels (n,) as a matrix (n, k), with weight (n,) instead of ones."""
+    return weight.new_zeros(len(labels), n_clusters).scatter_(1, labels[:, None], weight[:, None])
 
 
 class Alone:

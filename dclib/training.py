@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 PRECISIONS = ("auto", "32-true", "bf16-mixed")
-# Rows in one block where no gradient is needed: large enough for full speed, small enough for a laptop's memory.
-_BLOCK = 8192
+# Rows in one block where no gradient is needed: larger ones are slower, and take more memory.
+_BLOCK = 2048
 # Images moved at once by the augmentation: more would fall out of the processor's cache.
 _MOVED = 2048
 
@@ -185,13 +185,17 @@ def map_rows(function: Callable[[Tensor], Tensor], rows: Rows, fabric: Fabric | 
 
     With the `fabric` of several processes, each computes its share, and all return all rows.
     """
-    if fabric is None or fabric.world_size == 1:
-        return torch.cat([function(block).float() for block in rows.blocks()])
-    start, end = (len(rows) * rank // fabric.world_size for rank in (fabric.global_rank, fabric.global_rank + 1))
-    share = torch.cat([function(block).float() for block in rows.blocks(slice(start, end))])
-    everything = share.new_zeros(len(rows), *share.shape[1:])
-    everything[start:end] = share
-    return fabric.all_reduce(everything, reduce_op="sum")  # type: ignore[return-value]
+    rank, size = (fabric.global_rank, fabric.world_size) if fabric else (0, 1)
+    at, end = len(rows) * rank // size, len(rows) * (rank + 1) // size
+    found = None
+    for block in rows.blocks(slice(at, end)):
+        part = function(block)
+        if found is None:  # one array, since many small ones between the large ones of `function` would scatter memory
+            found = torch.zeros(len(rows), *part.shape[1:], device=part.device)
+        found[at : at + len(part)] = part
+        at += len(part)
+    assert found is not None
+    return found if size == 1 else fabric.all_reduce(found, reduce_op="sum")  # type: ignore[union-attr, return-value]
 
 
 # --- history and callbacks --------------------------------------------------------------------------------------------

@@ -313,7 +313,13 @@ def test_an_old_copy_of_openblas_is_reported(monkeypatch, capsys):
 
 
 @pytest.mark.parametrize(
-    ("work", "shown"), [("autoencoder", "aten::_fused_adam_"), ("kmeans", "aten::addmm"), ("import", "sklearn.base ")]
+    ("work", "shown"),
+    [
+        ("autoencoder", "aten::_fused_adam_"),
+        ("kmeans", "aten::min"),
+        ("kmeans_plain", "aten::addmm"),
+        ("import", "sklearn.base "),
+    ],
 )
 def test_the_profiles_run(work, shown, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["benchmarks.profile", work, "--quick"])

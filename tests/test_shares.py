@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from dclib.shares import Alone, Shifted, is_memmap, row_blocks
+from dclib.shares import Alone, Shifted, cluster_sums, is_memmap, one_hot, row_blocks
 from dclib.training import as_tensor
 
 
@@ -18,6 +18,16 @@ def test_blocks_cover_every_row_once(n, width):
 
 def test_of_nothing_there_are_no_blocks():
     assert row_blocks(0, 5) == []
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_sums_of_clusters_by_hand_and_by_either_way(dtype):
+    x = torch.tensor([[1, 2], [3, 4], [5, 6], [7, 8]], dtype=dtype)
+    labels, weight = torch.tensor([3, 0, 3, 1]), torch.tensor([2, 1, 10, 0], dtype=dtype)
+    want = torch.tensor([[3, 4], [0, 0], [0, 0], [52, 64]], dtype=dtype)
+    assert torch.equal(cluster_sums(x, labels, 4, weight), want)
+    assert torch.equal(one_hot(labels, 4, weight).T @ x, want)  # what it is on a GPU
+    assert cluster_sums(x.to("meta"), labels.to("meta"), 4, weight.to("meta")).shape == (4, 2)
 
 
 def test_a_memmap_is_known_by_any_view_of_it(tmp_path):
