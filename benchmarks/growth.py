@@ -1,6 +1,6 @@
 """One algorithm at several sizes, in a process of its own: python -m benchmarks.growth NAME X.npy REPETITIONS N …
 
-Prints JSON: the seconds of each size, and the peak of memory over what the process had before it read the data.
+Prints JSON: the seconds of each size, and how far the peak of memory rose above that of a first fit to 500 rows.
 Each algorithm does the same work for a row at every size: a fixed number of passes.
 """
 
@@ -27,7 +27,7 @@ def fit(name: str, x: np.ndarray) -> None:
         case "KMeans":
             KMeans(10, n_init=1, max_iter=20, tol=0, random_state=0).fit(rows)
         case "GradientKMeans":
-            GradientKMeans(10, epochs=3, random_state=0).fit(rows)
+            GradientKMeans(10, epochs=3, tol=0, random_state=0).fit(rows)
         case "GaussianMixture":
             GaussianMixture(10, init=rows[:10], max_iter=20, tol=0, reg_covar=1e-3).fit(rows)
         case "Autoencoder":

@@ -142,6 +142,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SavedEstima
     def fit(self, X, y=None):
         """Train on X, (n, d) or images (n, c, h, w); `y` is ignored. Raises ValueError for bad input or parameters."""
         rows, fabric, seed = self._initialize(X)
+        check_training(self, len(rows))
         augment = augmenter(self.augment, self.image_shape_)
         data = Rows(rows, self._input_shape, fabric.device)
         optimizer = adam([self.network_.to(fabric.device)], self.learning_rate)
@@ -166,7 +167,6 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SavedEstima
     def _initialize(self, X) -> tuple[np.ndarray, Fabric, int]:
         """Check X and the parameters and make an untrained `network_` -> rows (n, d), fabric, seed."""
         rows = check_x(self, X, reset=True)
-        check_training(self, len(rows))
         check_number("latent_dim", self.latent_dim, 1, integer=True)
         check_number("noise", self.noise, 0)
         augmenter(self.augment, self.image_shape_)

@@ -75,9 +75,11 @@ def update(x: Tensor | Shifted, labels: Tensor, n_clusters: int, sample_weight: 
 def _totals(x: Tensor | Shifted, labels: Tensor, n_clusters: int, weight: Tensor) -> tuple[Tensor, Tensor]:
     """Weighted sums of the clusters (k, d) and their weights (k,)."""
     sums = torch.zeros(n_clusters, x.shape[1], dtype=x.dtype, device=x.device)
+    weights = sums.new_zeros(n_clusters)
     for block in row_blocks(*x.shape):
         sums += cluster_sums(x[block], labels[block], n_clusters, weight[block])
-    weights = torch.zeros(n_clusters, dtype=x.dtype, device=x.device).index_add_(0, labels, weight)
+        # By blocks these, too: one by one a sum of float32 stays at 2^24.
+        weights += weights.new_zeros(n_clusters).index_add_(0, labels[block], weight[block])
     return sums, weights
 
 
@@ -210,27 +212,30 @@ class PlainSteps:
         self.norms = squared_norms(x)
         self.labels = torch.full((len(x),), -1, device=x.device)
         self.sums = torch.zeros(n_clusters, x.shape[1], dtype=x.dtype, device=x.device)
+        self.weights = self.sums.new_zeros(n_clusters)
 
     def assign(self, centers: Tensor) -> Tensor:
         """E-step: updates `labels` (n,) -> loss and number of labels that changed (2,)."""
         previous, self.labels = self.labels, torch.empty_like(self.labels)
-        loss = self.sums.zero_().new_zeros(())
+        self.sums.zero_(), self.weights.zero_()
+        loss = self.sums.new_zeros(())
         for block in row_blocks(len(self.x), max(centers.shape)):
             rows, weight = self.x[block], self.weight[block]
             nearest = _partial_distances(rows, centers).min(1)
             self.labels[block] = nearest.indices
             self.sums += cluster_sums(rows, nearest.indices, len(centers), weight)  # while the rows are in the cache
+            self.weights += self.weights.new_zeros(len(centers)).index_add_(0, nearest.indices, weight)
             loss += weight @ (nearest.values + self.norms[block]).clamp_(min=0)
         return torch.stack([loss, (self.labels != previous).sum().to(loss.dtype)])
 
     def totals(self) -> tuple[Tensor, Tensor]:
         """For the M-step: weighted sums of the clusters (k, d) and their weights (k,)."""
-        return self.sums, self.sums.new_zeros(len(self.sums)).index_add_(0, self.labels, self.weight)
+        return self.sums, self.weights
 
     def reassign(self, labels: Tensor) -> None:
         """Take these labels (n,) instead, whether a center is near or not."""
         self.labels = labels
-        self.sums = _totals(self.x, labels, len(self.sums), self.weight)[0]
+        self.sums, self.weights = _totals(self.x, labels, len(self.sums), self.weight)
 
 
 def balanced_kmeans(
@@ -595,7 +600,7 @@ class GradientKMeans(KMeans):
             nonlocal started
             report = end_of_epoch() if started else {}
             started = True
-            self.cluster_centers_ = descent.centers.detach().cpu().numpy() + shift
+            self.cluster_centers_ = descent.centers.detach().cpu().numpy() + offset.cpu().numpy()
             return report
 
         def end_of_epoch() -> dict[str, float]:
@@ -623,12 +628,13 @@ class GradientKMeans(KMeans):
             return report
 
         state = {"centers": descent.centers, "counts": descent.counts, "idle": descent.idle, "previous": previous}
-        state |= {"spent_in_round": spent_in_round, "last": last}
+        # Without an int as random_state a resumed training has drawn another sample, and so another offset.
+        state |= {"offset": offset, "spent_in_round": spent_in_round, "last": last}
         if descent.optimizer:
             state["optimizer"] = descent.optimizer
         train(self, step, data, fabric=fabric, state=state, seed=seed, refresh=refresh)
         self.n_steps_ = len(self.history_) * n_steps
-        self._keep(descent, shift, rows)
+        self._keep(descent, offset.cpu().numpy(), rows)
         n_found = len(np.unique(self.labels_))
         if n_found < self.n_clusters:
             warnings.warn(

@@ -85,7 +85,8 @@ class Alone:
 
     def gather(self, number: Tensor) -> Tensor:
         """One number of each process -> (size,), in all of them."""
-        return self.sum(torch.where(torch.arange(self.size) == self.rank, number, torch.zeros_like(number)))
+        ranks = torch.arange(self.size, device=number.device)
+        return self.sum(torch.where(ranks == self.rank, number, torch.zeros_like(number)))
 
     def pick(self, value: Tensor, owner: int) -> Tensor:
         """The value of the process `owner`, in all of them."""

@@ -412,6 +412,14 @@ def test_an_interruption_before_the_last_epoch_does_not_delay_the_end(digits, tm
     assert np.array_equal(whole.cluster_centers_, resumed.cluster_centers_)
 
 
+def test_a_finished_training_without_a_seed_is_loaded_as_it_was(tmp_path):
+    """Each fit looks at another sample for where the data are, and what is stored counts from there."""
+    x = np.random.default_rng(0).normal(size=(20_000, 3))
+    options = {"epochs": 2, "tol": 0, "callbacks": [Checkpoint(tmp_path / "c")]}
+    first, again = GradientKMeans(4, **options).fit(x), GradientKMeans(4, **options).fit(x)
+    assert np.array_equal(first.cluster_centers_, again.cluster_centers_)
+
+
 def test_callbacks_see_the_centers_of_each_epoch(digits):
     y = load("digits").y
     options = {"epochs": 4, "tol": 0, "random_state": 0}

@@ -12,7 +12,7 @@ from sklearn.datasets import make_blobs
 from sklearn.exceptions import ConvergenceWarning
 
 from dclib.data import load
-from dclib.kmeans import KMeans, assign, kmeans_plus_plus, lloyd, squared_distances, update
+from dclib.kmeans import KMeans, PlainSteps, assign, kmeans_plus_plus, lloyd, squared_distances, update
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -99,6 +99,16 @@ def test_fewer_distinct_points_than_clusters_warn_and_stay_finite():
         model = KMeans(5, random_state=0).fit(x)
     assert np.isfinite(model.cluster_centers_).all()
     assert model.inertia_ < 1e-12  # rounding
+
+
+def test_more_samples_than_float32_can_count_one_by_one():
+    n = 2**24 + 1000
+    x = torch.ones(n, 1)
+    _, weights = update(x, torch.zeros(n, dtype=torch.long), 1, torch.ones(n))
+    assert weights.item() == pytest.approx(n, rel=1e-6, abs=0)
+    steps = PlainSteps(x, torch.ones(n), 1)
+    steps.assign(torch.zeros(1, 1))
+    assert steps.totals()[1].item() == pytest.approx(n, rel=1e-6, abs=0)
 
 
 def test_plus_plus_never_picks_a_point_twice_and_beats_random_starts():

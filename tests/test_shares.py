@@ -30,6 +30,10 @@ def test_sums_of_clusters_by_hand_and_by_either_way(dtype):
     assert cluster_sums(x.to("meta"), labels.to("meta"), 4, weight.to("meta")).shape == (4, 2)
 
 
+def test_numbers_are_gathered_where_they_are():
+    assert Alone().gather(torch.empty((), device="meta")).device.type == "meta"  # an empty cluster on a GPU
+
+
 def test_a_memmap_is_known_by_any_view_of_it(tmp_path):
     np.save(tmp_path / "x.npy", np.zeros((6, 2, 3), np.float32))
     x = np.load(tmp_path / "x.npy", mmap_mode="r")

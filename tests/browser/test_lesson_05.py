@@ -14,7 +14,7 @@ from dclib.autoencoder import Autoencoder
 from dclib.data import load
 data = load("digits")
 x_test, y_test = data.x, data.y
-dense = Autoencoder(latent_dim=2, hidden=(64,), epochs=5, random_state=0).fit(x_test)
+dense = Autoencoder(latent_dim=2, hidden=(64,), epochs=7, random_state=0).fit(x_test)
 few, last, shown = slice(0, 300), 5, list(range(10))
 maps = {last: dense.transform(x_test)[few]}
 """
