@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +20,7 @@ from dclib.base import (
     check_number,
     check_x,
     draw_seed,
+    warn,
     warn_of_magnitude,
 )
 from dclib.networks import ConvAutoencoder, DenseAutoencoder, ShallowAutoencoder
@@ -71,11 +71,10 @@ def check_training(estimator, n_samples: int) -> None:
     check_callbacks(estimator.callbacks)
     n_steps = estimator.epochs * -(-n_samples // estimator.batch_size)
     if n_steps < 50:
-        warnings.warn(
+        warn(
             f"{type(estimator).__name__} takes {n_steps} steps in all, in which it hardly leaves its start: lower "
             "batch_size or raise epochs.",
             ConvergenceWarning,
-            stacklevel=4,
         )
 
 
@@ -172,10 +171,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SavedEstima
         augmenter(self.augment, self.image_shape_)
         # A sample is enough for a warning, and leaves data on disk where they are.
         if (spread := rows[:: -(-len(rows) // 10_000)].std(axis=0).max()) > 10:
-            warnings.warn(
+            warn(
                 f"X has a feature with a standard deviation of {spread:.3g}, too much for a network to learn well: "
                 "scale images to [0, 1], other features to unit variance (sklearn.preprocessing.StandardScaler).",
-                stacklevel=4,
             )
         fabric = make_fabric(self.device, self.precision)
         seed = fabric.broadcast(draw_seed(self.random_state))
@@ -260,7 +258,7 @@ def copy_autoencoder(given, input_shape: tuple[int, ...], magnitude: float, seed
             f"The autoencoder was fitted on samples of shape {given._input_shape}, but X holds samples of shape "
             f"{input_shape}: fit it on data of this kind, or pass an unfitted one."
         )
-    warn_of_magnitude(given, magnitude, stacklevel=5)
+    warn_of_magnitude(given, magnitude)
     fitted = copy.copy(given)
     fitted.network_ = copy.deepcopy(given.network_)
     return fitted

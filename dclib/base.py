@@ -7,6 +7,7 @@ import functools
 import importlib
 import json
 import os
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -73,17 +74,24 @@ def check_x(estimator, x, *, reset: bool, dtype=_FLOATS) -> np.ndarray:
     if reset:
         estimator.image_shape_, estimator.magnitude_ = image_shape, magnitude
     else:
-        warn_of_magnitude(estimator, magnitude, stacklevel=4)
+        warn_of_magnitude(estimator, magnitude)
     return rows
 
 
-def warn_of_magnitude(estimator, magnitude: float, stacklevel: int) -> None:
+def warn(message: str, category: type[Warning] = UserWarning) -> None:
+    """Warn at the line that called the library, however deep inside it the reason was noticed."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back and frame.f_globals.get("__name__", "").split(".")[0] in ("dclib", "sklearn"):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)
+
+
+def warn_of_magnitude(estimator, magnitude: float) -> None:
     """Warn where the largest absolute value of X is far above that of what the estimator was fitted on."""
     if magnitude > 10 * getattr(estimator, "magnitude_", np.inf) > 0:
-        warnings.warn(
+        warn(
             f"X has values of up to {magnitude:.3g}, but this {type(estimator).__name__} was fitted on values of up to "
             f"{estimator.magnitude_:.3g}: scale X as then (bytes of images: X / 255).",
-            stacklevel=stacklevel,
         )
 
 

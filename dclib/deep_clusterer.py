@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from dclib.base import (
     check_number,
     check_x,
     draw_seed,
+    warn,
 )
 from dclib.gmm import GaussianMixture
 from dclib.kmeans import assign, balanced_start, kmeans_plus_plus, lloyd
@@ -168,11 +168,10 @@ class DeepClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         if problems and (distinct := len(np.unique(z, axis=0))) < self.n_clusters:
             problems.append(f"there are only {distinct} different codes (does X repeat a few samples?)")
         if problems:
-            warnings.warn(
+            warn(
                 f"{type(self).__name__} collapsed: {', and '.join(problems)}. Train the autoencoder longer, lower "
                 "learning_rate, or look at history_ for the epoch in which it happened.",
                 ConvergenceWarning,
-                stacklevel=4,
             )
 
     def transform(self, X) -> np.ndarray:

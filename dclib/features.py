@@ -6,7 +6,6 @@ import functools
 import hashlib
 import json
 import os
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, clon
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dclib.base import SavedEstimator, all_or_nothing, check_choice, check_number, check_x
+from dclib.base import SavedEstimator, all_or_nothing, check_choice, check_number, check_x, warn
 from dclib.data import DatasetUnavailable, cache_folder, load_weights
 from dclib.sources import WEIGHTS, read_weights
 from dclib.training import resolve_device, resolve_precision
@@ -261,7 +260,7 @@ def _read(file: Path, shape: tuple[int, ...]) -> np.ndarray | None:
     except OSError:  # not there, or out of reach
         return None
     except Exception as error:  # zip, zlib and numpy have their own ways to say it
-        warnings.warn(f"{file} is damaged ({error}): its features are computed again.", stacklevel=3)
+        warn(f"{file} is damaged ({error}): its features are computed again.")
         return None
 
 
@@ -279,4 +278,4 @@ def _write(file: Path, features: np.ndarray) -> None:
                 np.savez(opened, features=features)
             os.replace(partial, file)
     except OSError as error:
-        warnings.warn(f"The features could not be kept in {file.parent} ({error}).", stacklevel=3)
+        warn(f"The features could not be kept in {file.parent} ({error}).")

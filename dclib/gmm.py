@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -22,6 +21,7 @@ from dclib.base import (
     check_number,
     check_x,
     make_generator,
+    warn,
 )
 from dclib.kmeans import assign, balanced_start, kmeans_plus_plus, lloyd, update
 from dclib.shares import Shifted
@@ -208,17 +208,15 @@ class GaussianMixture(ClusterMixin, SavedEstimator):
         # Labels by way of `predict`, so that the two agree to the last tie.
         self.labels_ = self._log_joint(rows).argmax(1).numpy()
         if not self.converged_:
-            warnings.warn(
+            warn(
                 f"EM did not converge in max_iter={self.max_iter} iterations: raise max_iter or tol (now {self.tol}).",
                 ConvergenceWarning,
-                stacklevel=3,
             )
         if empty := int((self.weights_ * len(rows) < 1e-3).sum()):
-            warnings.warn(
+            warn(
                 f"{empty} of {self.n_components} components have no samples: X may hold fewer distinct ones, or `init` "
                 "a mean far from all of them. Ask for fewer components, or start elsewhere.",
                 ConvergenceWarning,
-                stacklevel=3,
             )
         return self
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
@@ -24,6 +23,7 @@ from dclib.base import (
     check_number,
     check_x,
     draw_seed,
+    warn,
 )
 from dclib.elkan import ElkanSteps
 from dclib.shares import Alone, Shifted, cluster_sums, everyone, is_memmap, row_blocks, squared_norms
@@ -79,8 +79,13 @@ def _totals(x: Tensor | Shifted, labels: Tensor, n_clusters: int, weight: Tensor
     for block in row_blocks(*x.shape):
         sums += cluster_sums(x[block], labels[block], n_clusters, weight[block])
         # By blocks these, too: one by one a sum of float32 stays at 2^24.
-        weights += weights.new_zeros(n_clusters).index_add_(0, labels[block], weight[block])
+        weights += _counts(labels[block], n_clusters, weight[block])
     return sums, weights
+
+
+def _counts(labels: Tensor, n_clusters: int, weight: Tensor) -> Tensor:
+    """Weight of each cluster (k,), in the dtype of weight (n,)."""
+    return weight.new_zeros(n_clusters).index_add_(0, labels, weight)
 
 
 def _means(sums: Tensor, weights: Tensor) -> Tensor:
@@ -224,7 +229,7 @@ class PlainSteps:
             nearest = _partial_distances(rows, centers).min(1)
             self.labels[block] = nearest.indices
             self.sums += cluster_sums(rows, nearest.indices, len(centers), weight)  # while the rows are in the cache
-            self.weights += self.weights.new_zeros(len(centers)).index_add_(0, nearest.indices, weight)
+            self.weights += _counts(nearest.indices, len(centers), weight)
             loss += weight @ (nearest.values + self.norms[block]).clamp_(min=0)
         return torch.stack([loss, (self.labels != previous).sum().to(loss.dtype)])
 
@@ -336,10 +341,9 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Sa
         self.n_iter_, self.inertia_history_ = len(losses) - 1, [*losses[:-1], self.inertia_]
         n_found = len(np.unique(self.labels_))
         if n_found < self.n_clusters:
-            warnings.warn(
+            warn(
                 f"Only {n_found} of {self.n_clusters} clusters have points: X may hold fewer distinct samples.",
                 ConvergenceWarning,
-                stacklevel=3,
             )
         return self
 
@@ -399,13 +403,9 @@ def hard_gradient(x: Tensor, centers: Tensor, labels: Tensor) -> Tensor:
     1/n Σ_{i: c(i) = k} (μ_k − x_i) (Bottou and Bengio 1995; Samplawski, equation 9, which prints its negative). It
     needs the clusters' sums alone: autograd would multiply an (n, k) array, nearly all zeros, with x.
     """
-    sums = cluster_sums(x, labels, len(centers), torch.ones_like(x[:, 0]))
-    return (_counts(labels, centers)[:, None] * centers - sums) / len(x)
-
-
-def _counts(labels: Tensor, centers: Tensor) -> Tensor:
-    """Samples of each cluster (k,), in the centers' dtype."""
-    return centers.new_zeros(len(centers)).index_add_(0, labels, centers.new_ones(len(labels)))
+    weight = torch.ones_like(x[:, 0])
+    sums = cluster_sums(x, labels, len(centers), weight)
+    return (_counts(labels, len(centers), weight)[:, None] * centers - sums) / len(x)
 
 
 def soft_loss(distances: Tensor, temperature: float) -> Tensor:
@@ -465,7 +465,7 @@ class _Descent:
         else:
             loss = nearest.mean() / 2
             gradient = total(hard_gradient(x, self.centers, labels))
-        shares = total(_counts(labels, self.centers) / len(x))
+        shares = total(_counts(labels, len(self.centers), torch.ones_like(x[:, 0])) / len(x))
         self.idle.add_(size).mul_(shares == 0)
         if self.optimizer:
             self.centers.grad = gradient
@@ -573,11 +573,10 @@ class GradientKMeans(KMeans):
         n_steps = -(-len(rows) // self.batch_size)  # of an epoch
         n_epochs = -(-_ROUND // n_steps) if descent.optimizer else 1  # of a round
         if descent.optimizer and self.epochs * n_steps < _ROUND:
-            warnings.warn(
+            warn(
                 f"GradientKMeans takes {self.epochs * n_steps} steps in all, in which the centers hardly leave their "
                 "start: lower batch_size or raise epochs, or learning_rate.",
                 ConvergenceWarning,
-                stacklevel=3,
             )
         # Each sample's center when its batch came by: an epoch's report without another pass over the data.
         labels = torch.full((len(rows),), -1, device=fabric.device)
@@ -608,7 +607,7 @@ class GradientKMeans(KMeans):
                 labels.copy_(fabric.all_reduce(labels, reduce_op="max"))  # type: ignore[arg-type]
             report = {
                 "changed": float((labels != previous).float().mean()),
-                "smallest_share": float(_counts(labels, descent.centers).min()) / len(rows),
+                "smallest_share": float(torch.bincount(labels, minlength=self.n_clusters).min()) / len(rows),
                 "revived": 0,
             }
             unused = torch.nonzero(descent.idle >= len(rows)).flatten()
@@ -637,11 +636,10 @@ class GradientKMeans(KMeans):
         self._keep(descent, offset.cpu().numpy(), rows)
         n_found = len(np.unique(self.labels_))
         if n_found < self.n_clusters:
-            warnings.warn(
+            warn(
                 f"Only {n_found} of {self.n_clusters} clusters have points: X may hold fewer distinct samples, or "
                 "centers stayed far from all of them (try revive=True, another init, more epochs).",
                 ConvergenceWarning,
-                stacklevel=3,
             )
         return self
 
