@@ -17,7 +17,8 @@ from benchmarks.harness import interleaved
 from dclib.autoencoder import Autoencoder
 from dclib.dec import DEC
 from dclib.gmm import GaussianMixture
-from dclib.kmeans import GradientKMeans, KMeans
+from dclib.gradient_kmeans import GradientKMeans
+from dclib.kmeans import KMeans
 from experiments.runner import peak_memory
 
 

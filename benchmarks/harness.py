@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_info
 
-from dclib.training import cpu_bf16
+from dclib.engine.device import cpu_bf16
 
 T = TypeVar("T")
 Row = dict[str, Any]

@@ -30,7 +30,8 @@ from dclib.autoencoder import Autoencoder
 from dclib.data import Dataset, load
 from dclib.dec import DEC
 from dclib.gmm import GaussianMixture
-from dclib.kmeans import GradientKMeans, KMeans, assign, kmeans_plus_plus, lloyd
+from dclib.gradient_kmeans import GradientKMeans
+from dclib.kmeans import KMeans, assign, kmeans_plus_plus, lloyd
 from dclib.metrics import scores
 from dclib.networks import DenseAutoencoder
 

@@ -1,13 +1,24 @@
 """Deep clustering, from k-means to adversarial nets: the library of the course.
 
-`import dclib` is light; import what you need from its modules, such as `dclib.kmeans` or `dclib.dec`.
+`from dclib import DEC, load, scores` imports what you ask for and nothing else: `__init__.pyi` lists the names.
+The subjects of the course are modules of their own (`dclib.kmeans` … `dclib.dcan`); `dclib.engine` carries them,
+`dclib.data` loads the data sets, and `dclib.classroom` has figures and live demonstrations.
 """
 
 import os
 from typing import TypeVar
 
+import lazy_loader
+
 __version__ = "0.1.0"
-__all__ = ["__version__", "by_profile"]
+
+__getattr__, _, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__all__ += ["__version__", "by_profile"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
 
 T = TypeVar("T")
 

@@ -112,12 +112,12 @@ def check_hardware(report: Report) -> None:
     try:
         import torch
 
-        training = importlib.import_module("dclib.training")
-        device = training.resolve_device("auto")
-        precision = training.resolve_precision("auto", device)
+        engine = importlib.import_module("dclib.engine.device")
+        device = engine.resolve_device("auto")
+        precision = engine.resolve_precision("auto", device)
     except Exception as error:  # a broken installation can raise anything, from ImportError to OSError of a library
         report.line("torch", "does not work")
-        report.problem(f"torch or dclib.training does not work: {type(error).__name__}: {error}", INSTALL, fatal=True)
+        report.problem(f"torch or dclib.engine does not work: {type(error).__name__}: {error}", INSTALL, fatal=True)
         return
     name = f" ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else ""
     report.line("device", f"{device}{name}")

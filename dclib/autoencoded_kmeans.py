@@ -6,11 +6,12 @@ import torch
 from torch import Tensor
 
 from dclib.autoencoder import Autoencoder, reconstruction_loss
-from dclib.base import check_number
 from dclib.deep_clusterer import DeepClusterer, Monitor
+from dclib.engine.rows import map_rows
+from dclib.engine.training import Batch, adam, descend, train
+from dclib.engine.validation import check_number
 from dclib.kmeans import assign
 from dclib.networks import ClusteringModel
-from dclib.training import Batch, adam, descend, map_rows, train
 
 
 def kmeans_loss(z: Tensor, centers: Tensor) -> Tensor:

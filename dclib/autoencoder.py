@@ -13,30 +13,13 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from dclib.augmentation import RandomShiftRotate
-from dclib.base import (
-    SavedEstimator,
-    all_or_nothing,
-    check_choice,
-    check_number,
-    check_x,
-    draw_seed,
-    warn,
-    warn_of_magnitude,
-)
+from dclib.engine.callbacks import History, check_callbacks
+from dclib.engine.device import draw_seed, make_fabric, resolve_device, seeded
+from dclib.engine.rows import Rows, map_rows
+from dclib.engine.saving import SavedEstimator
+from dclib.engine.training import Batch, adam, descend, train
+from dclib.engine.validation import all_or_nothing, check_choice, check_number, check_x, warn, warn_of_magnitude
 from dclib.networks import ConvAutoencoder, DenseAutoencoder, ShallowAutoencoder
-from dclib.training import (
-    Batch,
-    History,
-    Rows,
-    adam,
-    check_callbacks,
-    descend,
-    make_fabric,
-    map_rows,
-    resolve_device,
-    seeded,
-    train,
-)
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -97,7 +80,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SavedEstima
     augment : False, True (shifts by up to a 14th of the smaller side, rotations by up to 10°) or a `RandomShiftRotate`;
         needs images.
     epochs, batch_size, learning_rate : the learning rate is the peak of the one-cycle schedule.
-    callbacks : list of `dclib.training.Callback`.
+    callbacks : list of `dclib.engine.callbacks.Callback`.
     device : "auto", "cpu", "cuda", "cuda:1", "mps". precision : "auto", "32-true" or "bf16-mixed".
     random_state : None, int or RandomState; the same int gives the same result on the same machine and thread count.
 

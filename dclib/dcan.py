@@ -10,12 +10,14 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from dclib.autoencoder import reconstruction_loss
-from dclib.base import check_choice, check_number
 from dclib.deep_clusterer import DeepClusterer, Monitor
+from dclib.engine.device import seeded
+from dclib.engine.rows import map_rows
+from dclib.engine.training import Batch, adam, descend, train
+from dclib.engine.validation import check_choice, check_number
 from dclib.gmm import GaussianMixture, Mixture, em_step, log_joint
 from dclib.kmeans import assign
 from dclib.networks import ClusteringModel, Discriminator
-from dclib.training import Batch, adam, descend, map_rows, seeded, train
 
 CLUSTERINGS = ("k-means", "gmm")
 # Added to the clusters' variances, as a share of the codes' mean variance: clusters that get narrower come to rest.

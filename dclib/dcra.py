@@ -6,10 +6,11 @@ import torch
 from torch import Tensor
 
 from dclib.autoencoder import Autoencoder
-from dclib.base import check_number
 from dclib.deep_clusterer import DeepClusterer, Monitor
+from dclib.engine.rows import map_rows
+from dclib.engine.training import Batch, adam, descend, train
+from dclib.engine.validation import check_number
 from dclib.kmeans import lloyd
-from dclib.training import Batch, adam, descend, map_rows, train
 
 
 def squared_error(reconstruction: Tensor, target: Tensor) -> Tensor:

@@ -7,11 +7,12 @@ import torch
 from torch import Tensor
 
 from dclib.autoencoder import augmenter, reconstruction_loss
-from dclib.base import check_number
 from dclib.deep_clusterer import DeepClusterer, Monitor
+from dclib.engine.rows import map_rows
+from dclib.engine.training import Batch, adam, descend, train
+from dclib.engine.validation import check_number
 from dclib.kmeans import squared_distances
 from dclib.networks import ClusteringModel
-from dclib.training import Batch, adam, descend, map_rows, train
 
 
 def soft_assignment(z: Tensor, centers: Tensor, alpha: float = 1.0) -> Tensor:

@@ -11,19 +11,14 @@ from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
 from dclib.autoencoder import Autoencoder, augmenter, check_training, copy_autoencoder
-from dclib.base import (
-    SavedEstimator,
-    all_or_nothing,
-    check_choice,
-    check_n_clusters,
-    check_number,
-    check_x,
-    draw_seed,
-    warn,
-)
+from dclib.balanced_kmeans import balanced_start
+from dclib.engine.callbacks import Progress
+from dclib.engine.device import draw_seed, make_fabric
+from dclib.engine.rows import Rows, map_rows
+from dclib.engine.saving import SavedEstimator
+from dclib.engine.validation import all_or_nothing, check_choice, check_n_clusters, check_number, check_x, warn
 from dclib.gmm import GaussianMixture
-from dclib.kmeans import assign, balanced_start, kmeans_plus_plus, lloyd
-from dclib.training import Progress, Rows, make_fabric, map_rows
+from dclib.kmeans import assign, kmeans_plus_plus, lloyd
 
 INITS = ("k-means", "balanced", "gmm")
 

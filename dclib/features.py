@@ -16,10 +16,11 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, clon
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dclib.base import SavedEstimator, all_or_nothing, check_choice, check_number, check_x, warn
 from dclib.data import DatasetUnavailable, cache_folder, load_weights
-from dclib.sources import WEIGHTS, read_weights
-from dclib.training import resolve_device, resolve_precision
+from dclib.data.sources import WEIGHTS, read_weights
+from dclib.engine.device import resolve_device, resolve_precision
+from dclib.engine.saving import SavedEstimator
+from dclib.engine.validation import all_or_nothing, check_choice, check_number, check_x, warn
 
 # Images in one file of the cache: what an interruption can cost, and 5 MB of features or 8.
 _BLOCK = 1024

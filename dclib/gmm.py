@@ -13,19 +13,12 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from dclib.base import (
-    SavedEstimator,
-    all_or_nothing,
-    check_centers,
-    check_choice,
-    check_number,
-    check_x,
-    make_generator,
-    warn,
-)
-from dclib.kmeans import assign, balanced_start, kmeans_plus_plus, lloyd, update
-from dclib.shares import Shifted
-from dclib.training import as_tensor
+from dclib.balanced_kmeans import balanced_start
+from dclib.engine.device import make_generator
+from dclib.engine.rows import Shifted, as_tensor
+from dclib.engine.saving import SavedEstimator
+from dclib.engine.validation import all_or_nothing, check_centers, check_choice, check_number, check_x, warn
+from dclib.kmeans import assign, kmeans_plus_plus, lloyd, update
 
 COVARIANCE_TYPES = ("full", "tied", "diag", "spherical")
 

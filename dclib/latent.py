@@ -7,7 +7,9 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Cluster
 from sklearn.utils.metaestimators import available_if
 
 from dclib.autoencoder import Autoencoder, copy_autoencoder
-from dclib.base import SavedEstimator, all_or_nothing, check_x, draw_seed
+from dclib.engine.device import draw_seed
+from dclib.engine.saving import SavedEstimator
+from dclib.engine.validation import all_or_nothing, check_x
 from dclib.kmeans import KMeans
 
 

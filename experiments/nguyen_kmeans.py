@@ -7,7 +7,8 @@ formula. "soft" is the one of the paper that it cites (Peng et al. 2018): weight
 
 import numpy as np
 
-from dclib.kmeans import GradientKMeans, KMeans
+from dclib.gradient_kmeans import GradientKMeans
+from dclib.kmeans import KMeans
 from experiments.runner import Configuration
 
 SEEDS = range(10)

@@ -29,8 +29,9 @@ from sklearn.base import BaseEstimator
 
 import dclib
 from dclib.data import Dataset, load
+from dclib.engine.callbacks import Callback, Checkpoint, Progress, Run, Scores
+from dclib.engine.device import n_processes, resolve_device, resolve_precision
 from dclib.metrics import scores
-from dclib.training import Callback, Checkpoint, Progress, Run, Scores, n_processes, resolve_device, resolve_precision
 
 HERE = Path(__file__).parent
 SCORES = ("acc", "nmi", "ari", "v_measure")

@@ -12,7 +12,7 @@ from sklearn.metrics import adjusted_rand_score, v_measure_score
 
 from dclib.autoencoded_kmeans import AutoencodedKMeans
 from dclib.autoencoder import Autoencoder
-from dclib.kmeans import GradientKMeans
+from dclib.gradient_kmeans import GradientKMeans
 from experiments.runner import Configuration
 from experiments.samplawski_kmeans import ami, bytes_of
 

@@ -15,7 +15,7 @@ import numpy as np
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.metrics import adjusted_mutual_info_score
 
-from dclib.kmeans import GradientKMeans
+from dclib.gradient_kmeans import GradientKMeans
 from experiments.runner import Configuration
 
 SEEDS = range(3)

@@ -1,6 +1,6 @@
 """What tests of resuming share."""
 
-from dclib.training import Callback
+from dclib.engine.callbacks import Callback
 
 
 class StopAfter(Callback):

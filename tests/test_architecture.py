@@ -1,4 +1,4 @@
-"""dclib is built in floors: a module imports only from floors below its own, so there is no circle."""
+"""dclib has three shelves: classroom → subjects → engine → metrics and data. A module imports only from below."""
 
 import ast
 import subprocess
@@ -8,37 +8,59 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "dclib"
 
-# From the ground up. The training loop scores with metrics; base is what all estimators share; exercises is what the
-# checks of all assignments share.
+# From the ground up, in the order of the course. The training loop scores with metrics.
 FLOORS = (
-    {"sources"},
-    {"data", "networks", "metrics", "augmentation", "exercises"},
-    {"training"},
-    {"base", "shares"},
-    {"elkan"},
-    {"kmeans", "autoencoder", "features", "plots"},
-    {"gmm"},
-    {"deep_clusterer", "latent"},
-    {"dec", "autoencoded_kmeans", "dcra", "dcan"},
-    {"widgets"},
+    # data and metrics
+    ("data.sources",),
+    ("data", "metrics"),
+    # the engine: what carries the methods, and no lesson derives
+    ("engine",),
+    ("engine.device", "engine.validation"),
+    ("engine.rows",),
+    ("engine.processes", "engine.callbacks", "engine.elkan"),
+    ("engine.saving", "engine.training"),
+    # the subjects, one a file
+    ("kmeans", "networks", "augmentation", "features"),
+    ("gradient_kmeans", "balanced_kmeans", "autoencoder"),
+    ("gmm",),
+    ("latent", "deep_clusterer"),
+    ("autoencoded_kmeans", "dec", "dcra", "dcan"),
+    # the classroom: what shows them
+    ("classroom", "classroom.plots", "classroom.exercises"),
+    ("classroom.demos.picture", "classroom.demos.point_canvas"),
+    ("classroom.demos.live_plot", "classroom.demos.lloyd_stepper", "classroom.demos.judge_table")
+    + ("classroom.demos.target_sharpener",),
+    ("classroom.demos",),
 )
 LEVEL = {module: level for level, modules in enumerate(FLOORS) for module in modules}
-MODULES = sorted(p.stem for p in (ROOT / "dclib").glob("*.py") if not p.stem.startswith("__"))
 
 
-def imports(source: str) -> set[str]:
-    """The modules of dclib that this source imports anywhere, also inside functions."""
+def name_of(path: Path) -> str:
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = sorted(name for path in PACKAGE.rglob("*.py") if (name := name_of(path)) and name != "__main__")
+
+
+def imports(source: str, package: str = "dclib") -> set[str]:
+    """The modules of dclib that this source imports anywhere, also inside functions; `package` is the one it is in."""
     found = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            package = "dclib" + (f".{node.module}" if node.module else "") if node.level else node.module
-            names = [f"{package}.{alias.name}" for alias in node.names]
+            parents = package.split(".")[: len(package.split(".")) + 1 - node.level] if node.level else []
+            start = ".".join([*parents, *([node.module] if node.module else [])])
+            names = [f"{start}.{alias.name}" for alias in node.names]
         else:
             continue
-        found |= {name.split(".")[1] for name in names if name.startswith("dclib.")}
+        for name in names:
+            parts = name.split(".")[1:] if name.startswith("dclib.") else []
+            known = [".".join(parts[:n]) for n in range(len(parts), 0, -1) if ".".join(parts[:n]) in LEVEL]
+            found |= set(known[:1]) or ({parts[0]} if parts else set())
     return found
 
 
@@ -46,44 +68,77 @@ def test_imports_are_found_in_all_their_forms():
     source = """
 import dclib.data as d, os
 from dclib import metrics, by_profile
-from .networks import x
+from dclib.engine import training
+from dclib.data.sources import WEIGHTS
+from ..networks import x
+from . import device
 def f():
-    from . import training
+    from .rows import Rows
 """
-    assert imports(source) == {"data", "metrics", "by_profile", "networks", "training"}
+    assert imports(source, "dclib.engine") == {
+        "data", "metrics", "by_profile", "engine.training", "data.sources", "networks", "engine.device", "engine.rows",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_imports_only_from_floors_below(module):
-    assert module in LEVEL, f"dclib/{module}.py has no floor yet: give it one in FLOORS"
-    used = imports((ROOT / "dclib" / f"{module}.py").read_text(encoding="utf-8")) - {"__version__", "by_profile"}
-    too_high = {name for name in used if LEVEL[name] >= LEVEL[module]}
+def test_imports_only_from_below(module):
+    assert module in LEVEL, f"{module} has no floor yet: give it one in FLOORS"
+    path = PACKAGE / module.replace(".", "/")
+    package = path.is_dir()
+    source = (path / "__init__.py" if package else path.with_suffix(".py")).read_text(encoding="utf-8")
+    if package and (stub := path / "__init__.pyi").exists():  # its names are imported lazily
+        source = stub.read_text(encoding="utf-8")
+    inside = f"dclib.{module}" if package else f"dclib.{module}".rpartition(".")[0]
+    used = imports(source, inside) - {"__version__", "by_profile"}
+    own_sources = {"data.sources"} if module == "data" else set()
+    too_high = {name for name in used - own_sources if LEVEL[name] >= LEVEL[module]}
     assert not too_high, f"dclib.{module} imports from its own floor or above: {sorted(too_high)}"
 
 
-def loaded_by(modules: list[str]) -> set[str]:
-    """The top-level packages in sys.modules after importing these modules in a fresh interpreter."""
-    code = f"import {', '.join(modules)}; import sys; print(*sys.modules)"
-    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, text=True, capture_output=True, check=True)
+def loaded_by(code: str) -> set[str]:
+    """The top-level packages in sys.modules after this code in a fresh interpreter."""
+    run = subprocess.run(
+        [sys.executable, "-c", f"{code}; import sys; print(*sys.modules)"],
+        cwd=ROOT, text=True, capture_output=True, check=True,
+    )  # fmt: skip
     return {name.partition(".")[0] for name in run.stdout.split()}
 
 
 def test_import_dclib_is_light():
     heavy = {"torch", "numpy", "sklearn", "matplotlib", "lightning_fabric", "pandas", "ipywidgets"}
-    assert not loaded_by(["dclib"]) & heavy
+    assert not loaded_by("import dclib; dir(dclib)") & heavy
+
+
+def test_a_name_brings_only_what_it_needs():
+    assert not loaded_by("from dclib import scores") & {"torch", "lightning_fabric", "matplotlib"}
+    assert "torch" in loaded_by("from dclib import KMeans")
 
 
 def test_algorithms_do_not_load_pictures_or_lightning():
-    """Only plots and widgets draw, and Lightning is loaded by the first training: an import stays quick."""
-    algorithms = [f"dclib.{m}" for m in MODULES if m not in ("plots", "widgets")]
-    assert not loaded_by(algorithms) & {
-        "matplotlib",
-        "seaborn",
-        "lightning_fabric",
-        "lightning",
-        "ipywidgets",
-        "IPython",
+    """Only the classroom draws, and Lightning is loaded by the first training: an import stays quick."""
+    algorithms = ", ".join(f"dclib.{m}" for m in MODULES if not m.startswith("classroom"))
+    pictures = {"matplotlib", "seaborn", "lightning_fabric", "lightning", "ipywidgets", "IPython"}
+    assert not loaded_by(f"import {algorithms}") & pictures
+
+
+def test_the_names_at_the_door():
+    """All estimators, and what the README's example takes; a wrong name says so."""
+    import dclib
+    from dclib.engine.saving import SavedEstimator
+
+    names = dir(dclib)
+    assert {"load", "scores", "Progress", "Scores", "Checkpoint", "EarlyStopping", "by_profile"} <= set(names)
+    for name in names:
+        assert getattr(dclib, name) is not None
+    public = {
+        cls.__name__
+        for cls in SavedEstimator.__subclasses__()
+        + sum((c.__subclasses__() for c in SavedEstimator.__subclasses__()), [])
+        if cls.__module__.startswith("dclib.") and not cls.__name__.startswith("_")
     }
+    assert public - set(names) == {"DeepClusterer"}, "an estimator without its name in dclib/__init__.pyi"
+    with pytest.raises(AttributeError, match="KMean"):
+        dclib.KMean  # noqa: B018
 
 
 def test_the_version_is_the_installed_one():

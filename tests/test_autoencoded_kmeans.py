@@ -11,9 +11,9 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from dclib.autoencoded_kmeans import AutoencodedKMeans, kmeans_loss, pseudo_identity
 from dclib.autoencoder import Autoencoder, reconstruction_loss
+from dclib.engine.callbacks import Checkpoint, Evaluate
 from dclib.kmeans import assign
 from dclib.networks import ClusteringModel, ShallowAutoencoder
-from dclib.training import Checkpoint, Evaluate
 
 
 def shallow(latent_dim, **options):

@@ -13,8 +13,8 @@ from sklearn.exceptions import ConvergenceWarning
 from dclib.augmentation import RandomShiftRotate
 from dclib.autoencoder import Autoencoder, augmenter, reconstruction_loss
 from dclib.data import load
+from dclib.engine.callbacks import Progress, Scores
 from dclib.metrics import psnr
-from dclib.training import Progress, Scores
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = {"latent_dim": 3, "hidden": (16,), "epochs": 3, "batch_size": 64, "random_state": 0}

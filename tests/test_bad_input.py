@@ -23,10 +23,11 @@ from test_features import TINY
 from dclib.autoencoder import Autoencoder
 from dclib.data import load
 from dclib.dec import DEC
+from dclib.engine.callbacks import EarlyStopping, Evaluate, Progress, Scores
 from dclib.features import BACKBONES, PretrainedFeatures
-from dclib.kmeans import GradientKMeans, KMeans
+from dclib.gradient_kmeans import GradientKMeans
+from dclib.kmeans import KMeans
 from dclib.latent import LatentClustering
-from dclib.training import EarlyStopping, Evaluate, Progress, Scores
 
 DIGITS = load("digits")
 IMAGES = DIGITS.x[:60]  # (60, 1, 8, 8), values in [0, 1]

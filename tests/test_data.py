@@ -30,8 +30,8 @@ import scipy.sparse as sp
 import torch
 from PIL import Image
 
-from dclib import data, sources
-from dclib.data import NAMES, SPECS, DatasetUnavailable, load, status
+from dclib import data
+from dclib.data import NAMES, SPECS, DatasetUnavailable, load, sources, status
 
 TORCHVISION = ["mnist", "fashion_mnist", "emnist_letters", "cifar10"]
 STORED = [*TORCHVISION, "bsds300", "reuters21578", "reuters10k"]

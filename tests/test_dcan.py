@@ -11,10 +11,10 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from dclib.autoencoder import Autoencoder, reconstruction_loss
 from dclib.dcan import DCAN, discriminator_loss, draw, encoder_loss
+from dclib.engine.callbacks import Checkpoint
 from dclib.gmm import Mixture, log_joint
 from dclib.metrics import clustering_accuracy
 from dclib.networks import DenseAutoencoder, Discriminator
-from dclib.training import Checkpoint
 
 
 @pytest.fixture(scope="module")

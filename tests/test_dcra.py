@@ -11,8 +11,9 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from dclib.autoencoder import Autoencoder
 from dclib.dcra import DCRA, kmeans_loss, squared_error
+from dclib.engine.callbacks import Checkpoint, Evaluate
+from dclib.engine.training import Batch
 from dclib.networks import ConvAutoencoder, DenseAutoencoder
-from dclib.training import Batch, Checkpoint, Evaluate
 
 NOISE = 0.2
 

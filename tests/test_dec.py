@@ -8,12 +8,13 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from dclib.augmentation import RandomShiftRotate
 from dclib.autoencoder import Autoencoder, reconstruction_loss
+from dclib.balanced_kmeans import balanced_kmeans
 from dclib.dec import DEC, kl_divergence, soft_assignment, target_distribution
 from dclib.deep_clusterer import Monitor, start_centers
-from dclib.kmeans import assign, balanced_kmeans
+from dclib.engine.callbacks import Progress
+from dclib.kmeans import assign
 from dclib.metrics import clustering_accuracy
 from dclib.networks import DenseAutoencoder
-from dclib.training import Progress
 
 # --- the equations ----------------------------------------------------------------------------------------------------
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from dclib.data import load
-from dclib.elkan import ElkanSteps
+from dclib.engine.elkan import ElkanSteps
+from dclib.engine.rows import Shifted
 from dclib.kmeans import assign, lloyd, squared_distances, update
-from dclib.shares import Shifted
 
 
 @pytest.fixture(scope="module")

@@ -12,15 +12,17 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from dclib import autoencoded_kmeans, autoencoder, base, dcan, dcra, dec, gmm, kmeans, latent
+from dclib import autoencoded_kmeans, autoencoder, dcan, dcra, dec, gmm, kmeans, latent
 from dclib.autoencoded_kmeans import AutoencodedKMeans
 from dclib.autoencoder import Autoencoder
 from dclib.data import load
 from dclib.dcan import DCAN
 from dclib.dcra import DCRA
 from dclib.dec import DEC
+from dclib.engine.saving import SavedEstimator
 from dclib.gmm import GaussianMixture
-from dclib.kmeans import GradientKMeans, KMeans
+from dclib.gradient_kmeans import GradientKMeans
+from dclib.kmeans import KMeans
 from dclib.latent import LatentClustering
 
 SMALL = {"latent_dim": 2, "hidden": (8,), "epochs": 2, "batch_size": 32}
@@ -59,7 +61,7 @@ def test_every_estimator_is_tested_here():
         cls
         for module in modules
         for _, cls in inspect.getmembers(module, inspect.isclass)
-        if issubclass(cls, base.SavedEstimator) and cls.__module__ == module.__name__
+        if issubclass(cls, SavedEstimator) and cls.__module__ == module.__name__
     }
     assert found == {type(estimator) for estimator in estimators()}
 

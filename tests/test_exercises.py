@@ -280,11 +280,11 @@ def test_faked_checks_earn_nothing(name):
         assert all(u.failed(task, fake)), task
 
 
-# --- dclib.exercises, which all checks share -------------------------------------------------------------------------
+# --- dclib.classroom.exercises, which all checks share ----------------------------------------------------------
 
 
 def make_tasks(source):
-    from dclib.exercises import Mistake, Tasks
+    from dclib.classroom.exercises import Mistake, Tasks
 
     names = {}
     exec(compile(source, "<cell>", "exec"), names)
@@ -332,9 +332,9 @@ def test_checks_raise_while_grading():
 
 
 def test_an_endless_loop_ends(monkeypatch):
-    import dclib.exercises
+    from dclib.classroom import exercises
 
-    monkeypatch.setattr(dclib.exercises, "TIME_LIMIT", 0.2)
+    monkeypatch.setattr(exercises, "TIME_LIMIT", 0.2)
     tasks, names, examine = make_tasks("""
 def double(x):
     while True:

@@ -23,9 +23,9 @@ from torchvision import models
 
 from dclib import data, features
 from dclib.data import DatasetUnavailable, load
+from dclib.data.sources import WEIGHTS, read_weights
 from dclib.features import BACKBONES, Backbone, PretrainedFeatures, preprocess
 from dclib.kmeans import KMeans
-from dclib.sources import WEIGHTS, read_weights
 
 
 def tiny(size):

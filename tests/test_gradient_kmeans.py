@@ -11,22 +11,11 @@ from sklearn.cluster import MiniBatchKMeans
 from sklearn.datasets import make_blobs
 from sklearn.exceptions import ConvergenceWarning
 
-from dclib import kmeans
+from dclib import gradient_kmeans
 from dclib.data import load
-from dclib.kmeans import (
-    GradientKMeans,
-    KMeans,
-    _Descent,
-    assign,
-    hard_gradient,
-    kmeans_plus_plus,
-    lloyd,
-    optimizers,
-    soft_gradient,
-    soft_loss,
-    squared_distances,
-)
-from dclib.training import Checkpoint, EarlyStopping, Scores
+from dclib.engine.callbacks import Checkpoint, EarlyStopping, Scores
+from dclib.gradient_kmeans import GradientKMeans, _Descent, hard_gradient, optimizers, soft_gradient, soft_loss
+from dclib.kmeans import KMeans, assign, kmeans_plus_plus, lloyd, squared_distances
 
 
 @pytest.fixture(scope="module")
@@ -256,7 +245,7 @@ def test_it_ends_when_an_epoch_lowers_the_loss_by_a_share_of_tol_or_less(digits,
         assert len(losses) == 40 > len(model.history_) == 2 + np.argmax(falls <= tol)
         assert model.history_["loss"] == losses[: len(model.history_)].tolist()
     # The step throws center 1 from 1 to −1: in the second epoch the loss rises, but a center is revived, too.
-    monkeypatch.setattr(kmeans, "_ROUND", 1)
+    monkeypatch.setattr(gradient_kmeans, "_ROUND", 1)
     options = {"optimizer": "sgd", "learning_rate": 10, "epochs": 3, "tol": 0.5, "random_state": 0}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)

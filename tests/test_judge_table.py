@@ -1,12 +1,12 @@
-"""dclib.widgets.JudgeTable: its real callbacks, and that its picture and words follow the counts."""
+"""JudgeTable: its real callbacks, and that its picture and words follow the counts."""
 
 import numpy as np
 import pytest
 from matplotlib.patches import Rectangle
 
-from dclib import plots
+from dclib.classroom import plots
+from dclib.classroom.demos.judge_table import JudgeTable
 from dclib.metrics import scores
-from dclib.widgets import JudgeTable
 
 TABLE = [[4, 0, 4, 0], [0, 5, 0, 1], [1, 1, 0, 4]]
 

@@ -14,7 +14,8 @@ from sklearn.preprocessing import StandardScaler
 
 from dclib.autoencoder import Autoencoder
 from dclib.gmm import GaussianMixture
-from dclib.kmeans import GradientKMeans, KMeans
+from dclib.gradient_kmeans import GradientKMeans
+from dclib.kmeans import KMeans
 from dclib.latent import LatentClustering
 from dclib.metrics import scores
 

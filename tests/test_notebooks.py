@@ -48,7 +48,7 @@ def pictures_without_text(cell: dict):
             for kind in PICTURES:
                 alt = metadata.get("alt") or metadata.get(kind, {}).get("alt", "")
                 if kind in data and len(alt.split()) < 3:
-                    yield f"{kind} (show figures with dclib.plots.show(figure, alt=...))"
+                    yield f"{kind} (show figures with dclib.classroom.plots.show(figure, alt=...))"
             if "image/svg+xml" in data:
                 yield "image/svg+xml (use PNG)"
             htmls.append(text_of(data.get("text/html", "")))

@@ -1,4 +1,4 @@
-"""dclib.plots: what the figures show and how they reach the page."""
+"""dclib.classroom.plots: what the figures show and how they reach the page."""
 
 import re
 
@@ -9,7 +9,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from skimage.color import deltaE_ciede2000, rgb2lab
 
-from dclib import plots
+from dclib.classroom import plots
 
 # Machado, Oliveira and Fernandes (2009), severity 1.0, on linear RGB.
 VISION = {

@@ -95,7 +95,7 @@ results = {"labels": model.labels_, "centers": model.cluster_centers_, "inertia"
 def test_gradient_kmeans(run):
     """Batches that do not divide by two, centers that start far away and are revived, both kinds of steps."""
     script = """
-from dclib.kmeans import GradientKMeans
+from dclib.gradient_kmeans import GradientKMeans
 x = arrays["x"]
 for name, options in {
     "mean": {}, "sgd": {"optimizer": "sgd", "learning_rate": 1.0}, "soft": {"temperature": 2.0, "optimizer": "sgd"},
@@ -126,7 +126,7 @@ def test_autoencoder_and_dec(run, tmp_path):
 import sys
 from dclib.autoencoder import Autoencoder
 from dclib.dec import DEC
-from dclib.training import Checkpoint
+from dclib.engine.callbacks import Checkpoint
 x = arrays["x"]
 options = {"epochs": 3, "batch_size": 100, "random_state": 0, "precision": "32-true"}
 for name, more in {"plain": {}, "noise": {"noise": 0.3}, "augment": {"augment": True}}.items():

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from dclib.shares import Alone, Shifted, cluster_sums, is_memmap, one_hot, row_blocks
-from dclib.training import as_tensor
+from dclib.engine.processes import Alone
+from dclib.engine.rows import Shifted, as_tensor, cluster_sums, is_memmap, one_hot, row_blocks
 
 
 @pytest.mark.parametrize("n", [1, 255, 256, 257, 100_000])

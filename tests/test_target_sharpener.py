@@ -1,11 +1,11 @@
-"""dclib.widgets.TargetSharpener: its equations against DEC's and autograd, and its real callbacks."""
+"""TargetSharpener: its equations against DEC's and autograd, and its real callbacks."""
 
 import numpy as np
 import pytest
 import torch
 
+from dclib.classroom.demos.target_sharpener import TargetSharpener, pull, sharpened
 from dclib.dec import kl_divergence, soft_assignment, target_distribution
-from dclib.widgets import TargetSharpener, pull, sharpened
 
 
 @pytest.fixture

@@ -17,25 +17,14 @@ from interruption import StopAfter
 from sklearn.base import clone
 
 import dclib
-from dclib import training
 from dclib.autoencoder import Autoencoder
-from dclib.base import SavedEstimator
 from dclib.data import load
 from dclib.dec import DEC
-from dclib.training import (
-    Callback,
-    Checkpoint,
-    EarlyStopping,
-    Evaluate,
-    History,
-    Progress,
-    Rows,
-    Scores,
-    epoch_generator,
-    resolve_device,
-    resolve_precision,
-    seeded,
-)
+from dclib.engine import device
+from dclib.engine.callbacks import Callback, Checkpoint, EarlyStopping, Evaluate, History, Progress, Scores
+from dclib.engine.device import epoch_generator, resolve_device, resolve_precision, seeded
+from dclib.engine.rows import Rows
+from dclib.engine.saving import SavedEstimator
 
 SMALL = {"latent_dim": 3, "hidden": (16,), "epochs": 6, "batch_size": 64, "random_state": 0}
 
@@ -307,9 +296,9 @@ def test_unknown_devices_are_named(device):
 
 def test_precision(monkeypatch):
     cpu = torch.device("cpu")
-    monkeypatch.setattr(training, "cpu_bf16", lambda: "AMX")
+    monkeypatch.setattr(device, "cpu_bf16", lambda: "AMX")
     assert resolve_precision("auto", cpu) == "bf16-mixed"
-    monkeypatch.setattr(training, "cpu_bf16", lambda: None)
+    monkeypatch.setattr(device, "cpu_bf16", lambda: None)
     assert resolve_precision("auto", cpu) == "32-true"
     assert resolve_precision("bf16-mixed", cpu) == "bf16-mixed"
     with pytest.raises(ValueError, match="precision='half' is not known"):

@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dclib import plots, widgets
-from dclib.training import History
-from dclib.widgets import HoverDigits, LivePlot, LloydStepper, PointCanvas, slider_figure
+from dclib.classroom import plots
+from dclib.classroom.demos.live_plot import LivePlot
+from dclib.classroom.demos.lloyd_stepper import LloydStepper
+from dclib.classroom.demos.picture import Picture, slider_figure
+from dclib.classroom.demos.point_canvas import HoverDigits, PointCanvas
+from dclib.engine.callbacks import History
 
 
 def numbers(packed, columns=2):
@@ -216,7 +219,7 @@ def test_hover_digits_wants_an_image_for_each_point():
 def test_short_texts_instead_of_bytes():
     assert repr(HoverDigits(np.zeros((3, 2)), np.zeros((3, 8, 8)))).startswith("HoverDigits('")
     assert repr(LloydStepper()) == "LloydStepper(60 points)"
-    assert repr(widgets.Picture(alt="a cat")) == "Picture('a cat')"
+    assert repr(Picture(alt="a cat")) == "Picture('a cat')"
 
 
 # --- LloydStepper -----------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import math
 import torch
 
 import dclib.kmeans
-from dclib.exercises import Mistake, Tasks, close, tensor_of_shape, unchanged
+from dclib.classroom.exercises import Mistake, Tasks, close, tensor_of_shape, unchanged
 
 TASKS = Tasks("squared_distances", "assign", "update", "kmeans_plus_plus", "lloyd")
 passed = TASKS.passed

@@ -9,7 +9,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 LESSON = Path(__file__).resolve().parents[2] / "notebooks" / "05_autoencoders.ipynb"
 # What the lesson has at hand when it comes to these cells; training takes seconds instead of minutes.
 SETUP = """\
-from dclib import plots
+from dclib.classroom import plots
 from dclib.autoencoder import Autoencoder
 from dclib.data import load
 data = load("digits")

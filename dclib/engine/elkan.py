@@ -7,7 +7,7 @@ import warnings
 import torch
 from torch import Tensor
 
-from dclib.shares import Shifted, cluster_sums, row_blocks, squared_norms
+from dclib.engine.rows import Shifted, cluster_sums, row_blocks, squared_norms
 
 
 class ElkanSteps:

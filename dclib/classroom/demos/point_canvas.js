@@ -1,4 +1,4 @@
-// The page's half of dclib.widgets.PointCanvas (anywidget): points on a canvas, a card on hover, clicks for Python.
+// The half of PointCanvas (point_canvas.py) in the page: points on a canvas, a card on hover, clicks for Python.
 const INK = "#333333";
 
 function floats(model, name) {                       // little-endian float32, as numpy sends them

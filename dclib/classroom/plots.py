@@ -41,7 +41,7 @@ COLORS = (
     "#440154",  # indigo
     "#661100",  # brown
 )
-# A second sign beside the colour. `dclib.widgets.PointCanvas` draws the same shapes.
+# A second sign beside the colour. `dclib.classroom.demos.point_canvas.PointCanvas` draws the same shapes.
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "p", "h")
 GRAY = "#666666"  # for what is not a cluster: grid, notes, points without a label
 

@@ -2,7 +2,7 @@
 
 A set that no installed package ships is looked for in the mirror that `$DCLIB_DATA` names, then in the user's cache
 (`$DCLIB_CACHE`, else the system's folder for caches), then on the network; failing that, `DatasetUnavailable` says
-what to do. Mirror and cache look alike: one file per set, named in the table `dclib.sources.SPECS`. The weights of
+what to do. Mirror and cache look alike: one file per set, named in the table `dclib.data.sources.SPECS`. The weights of
 pretrained networks (`dclib.features`, table `WEIGHTS`) come the same way.
 
     python -m dclib.data fetch DEST [NAME ...]    fill the folder DEST: a mirror for a room without a network
@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dclib.sources import SPECS, WEIGHTS, Spec, generator
+from dclib.data.sources import SPECS, WEIGHTS, Spec, generator
 
 __all__ = ["NAMES", "Dataset", "DatasetUnavailable", "Status", "fetch", "load", "status"]
 
@@ -158,7 +158,7 @@ def cache_folder() -> Path:
 
 
 def load_weights(name: str) -> dict[str, Any]:
-    """The tensors of a backbone in `dclib.sources.WEIGHTS`, by name. Raises DatasetUnavailable."""
+    """The tensors of a backbone in `dclib.data.sources.WEIGHTS`, by name. Raises DatasetUnavailable."""
     return _contents(name)[0]
 
 

@@ -1,0 +1,9 @@
+"""The live demonstrations of the lessons, one a file; `__init__.pyi` lists the names to import from here.
+
+All of them draw into widgets (an image, a canvas), never into an `Output` area, so that a stored notebook keeps a
+meaning and can be checked. What happens on hover happens in the page alone; a click or a button calls Python.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

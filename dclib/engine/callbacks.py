@@ -1,0 +1,227 @@
+"""What happened in each epoch, and what else shall happen then: progress, scores, early stop, checkpoints."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import pickle
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from torch import Tensor
+
+from dclib import metrics
+from dclib.engine.rows import BLOCK, Rows
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from lightning_fabric import Fabric
+
+
+class History:
+    """What happened in each epoch: `rows` is a list of dicts, `history["loss"]` a column, `to_frame()` a DataFrame."""
+
+    def __init__(self, rows: Iterable[dict[str, float]] = ()):
+        self.rows = list(rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, column: str) -> list[float]:
+        if self.rows and not any(column in row for row in self.rows):
+            raise KeyError(f"{column!r}: the history has the columns {list(self.rows[-1])}")
+        return [row.get(column, math.nan) for row in self.rows]
+
+    def __repr__(self) -> str:
+        last = ", ".join(f"{k}={v:.4g}" for k, v in self.rows[-1].items()) if self.rows else ""
+        return f"History({len(self.rows)} epochs{'; last: ' + last if last else ''})"
+
+    def to_frame(self) -> pd.DataFrame:
+        import pandas as pd
+
+        return pd.DataFrame(self.rows)
+
+
+@dataclass
+class Run:
+    """One call of `train`, as the callbacks see it. `row` is this epoch's row of the history; `stop = True` ends it."""
+
+    estimator: Any
+    fabric: Fabric
+    state: dict[str, Any]
+    data: Rows
+    epochs: int
+    seed: int
+    epoch: int = 0
+    history: History = field(default_factory=History)
+    stop: bool = False
+
+    @property
+    def row(self) -> dict[str, float]:
+        return self.history.rows[-1]
+
+
+class Callback:
+    """Does nothing; a subclass overrides what it needs."""
+
+    def on_fit_start(self, run: Run) -> None: ...
+
+    def on_epoch_end(self, run: Run) -> None: ...
+
+    def on_fit_end(self, run: Run) -> None: ...
+
+
+class Progress(Callback):
+    """A progress bar over the epochs, in the notebook and in the terminal."""
+
+    def on_fit_start(self, run: Run) -> None:
+        from tqdm.auto import tqdm
+
+        name, silent = type(run.estimator).__name__, not run.fabric.is_global_zero
+        self.bar = tqdm(total=run.epochs, initial=run.epoch, desc=name, unit="epoch", disable=silent)
+
+    def on_epoch_end(self, run: Run) -> None:
+        self.bar.set_postfix({k: f"{v:.4g}" for k, v in run.row.items() if k != "epoch"}, refresh=False)
+        self.bar.update()
+
+    def on_fit_end(self, run: Run) -> None:
+        self.bar.close()
+        del self.bar  # an open bar could be neither copied nor pickled, nor then the estimator that it belongs to
+
+
+class Evaluate(Callback):
+    """Adds what `function(estimator)` returns (a dict of numbers) to the history, every few epochs and at the end."""
+
+    def __init__(self, function: Callable[[Any], dict[str, float]], every: int = 1):
+        self.function, self.every = function, every
+
+    def on_epoch_end(self, run: Run) -> None:
+        if run.epoch % self.every == 0 or run.epoch == run.epochs or run.stop:
+            run.row.update(self.function(run.estimator))
+
+
+class Scores(Evaluate):
+    """Adds ACC, NMI, ARI, V and purity of `estimator.predict(X)` against the labels y; training never sees them."""
+
+    def __init__(self, X, y, every: int = 1):
+
+        if np.ndim(y) != 1 or len(X) != len(y):
+            raise ValueError(
+                f"Scores(X, y): {len(X)} samples, but labels of shape {np.shape(y)}. Give one label a sample."
+            )
+        super().__init__(lambda estimator: metrics.scores(y, estimator.predict(X)), every)
+
+    def on_fit_start(self, run: Run) -> None:
+        if not hasattr(run.estimator, "predict"):
+            name = type(run.estimator).__name__
+            raise ValueError(f"Scores needs clusters, which {name} has not: use Evaluate with a function of your own.")
+
+
+class EarlyStopping(Callback):
+    """Ends training when `monitor` has not fallen by a share of `min_delta` for `patience` epochs."""
+
+    def __init__(self, monitor: str = "loss", patience: int = 5, min_delta: float = 1e-3):
+        self.monitor, self.patience, self.min_delta = monitor, patience, min_delta
+
+    def on_epoch_end(self, run: Run) -> None:
+        if not any(self.monitor in row for row in run.history.rows):
+            raise ValueError(
+                f"EarlyStopping(monitor={self.monitor!r}): the history has the columns {', '.join(run.row)}. "
+                "Scores come before it in the list of callbacks."
+            )
+        values = run.history[self.monitor]  # from the history, so that a resumed training stops where it would have
+        best, since = math.inf, 0
+        for value in values:
+            if value < best - self.min_delta * abs(best) or best == math.inf:
+                best, since = value, 0
+            else:
+                since += 1
+        run.stop |= since >= self.patience
+
+
+class Checkpoint(Callback):
+    """Writes the state of training to `path` after every epoch; a later fit with the same `path` goes on from there.
+
+    The file appears whole or not at all: an interruption at any moment (kill -9, power) costs at most `every` epochs,
+    and the training ends with the weights that it would have had. Raises ValueError where the file belongs to another
+    training (other parameters, data or starting autoencoder). A finished training is loaded, not repeated.
+    """
+
+    def __init__(self, path, every: int = 1):
+        self.path, self.every = Path(path), every
+
+    def on_fit_start(self, run: Run) -> None:
+        self._fingerprint = self._identify(run)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        if not run.fabric.broadcast(self.path.exists()):
+            return
+        try:
+            # Of several processes the first one reads and writes: the others may be on machines without this file.
+            # (Not Fabric.load, in which each process waits for all.)
+            load = run.fabric.strategy.checkpoint_io.load_checkpoint
+            saved: Any = run.fabric.broadcast(load(self.path) if run.fabric.is_global_zero else None)
+            about = [saved[key] for key in ("fingerprint", "epoch", "history", "seed", "stop")]
+        except (EOFError, KeyError, TypeError, RuntimeError, pickle.UnpicklingError) as error:
+            raise ValueError(f"{self.path} is no checkpoint of dclib: choose another path, or delete it.") from error
+        fingerprint, run.epoch, history, run.seed, run.stop = about
+        mine, theirs = json.loads(self._fingerprint), json.loads(fingerprint)
+        if mine["class"] != theirs["class"]:
+            raise ValueError(
+                f"The checkpoint {self.path} belongs to a training of {theirs['class']}: choose another path."
+            )
+        if mine != theirs:
+            changed = [key for key in mine if mine[key] != theirs.get(key)]
+            raise ValueError(
+                f"The checkpoint {self.path} belongs to another training (it differs in {', '.join(changed)}): "
+                "choose another path, or delete it to start anew."
+            )
+        for name, value in run.state.items():
+            if isinstance(value, Tensor):
+                value.data.copy_(saved[name])
+            else:
+                value.load_state_dict(saved[name])
+        run.history.rows[:] = json.loads(history)
+
+    def on_epoch_end(self, run: Run) -> None:
+        if run.epoch % self.every and run.epoch != run.epochs and not run.stop:
+            return
+        about = {"fingerprint": self._fingerprint, "epoch": run.epoch, "seed": run.seed, "stop": run.stop}
+        partial = self.path.with_name(self.path.name + ".partial")
+        run.fabric.save(partial, {**run.state, **about, "history": json.dumps(run.history.rows)})
+        if run.fabric.is_global_zero:
+            with open(partial, "rb") as file:
+                os.fsync(file.fileno())
+            os.replace(partial, self.path)
+
+    @staticmethod
+    def _identify(run: Run) -> str:
+        """Which training this is: the class, its parameters, the data and a fitted autoencoder to start from."""
+        skipped = ("callbacks", "device")
+        params = {k: repr(v) for k, v in run.estimator.get_params().items() if k.split("__")[-1] not in skipped}
+        params.pop("autoencoder", None)  # its parameters are there one by one
+        params |= {"class": type(run.estimator).__name__, "data": _digest([run.data.tensor])}
+        start: Any = getattr(run.estimator, "autoencoder", None)
+        if hasattr(start, "network_"):
+            params["the weights of the autoencoder it starts from"] = _digest(start.network_.parameters())
+        return json.dumps(params)
+
+
+def _digest(tensors: Iterable[Tensor]) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for tensor in tensors:
+        for block in tensor.detach().split(BLOCK) if tensor.ndim else [tensor.detach()]:
+            digest.update(block.cpu().contiguous().numpy().data)
+    return digest.hexdigest()
+
+
+def check_callbacks(callbacks) -> list[Callback]:
+    """A copy of the list; None is an empty one. Raises ValueError for anything that is no list of callbacks."""
+    given = [] if callbacks is None else callbacks
+    if not isinstance(given, (list, tuple)) or not all(isinstance(callback, Callback) for callback in given):
+        raise ValueError(f"callbacks={callbacks!r} must be a list of callbacks, such as [Progress()].")
+    return list(given)

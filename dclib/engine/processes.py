@@ -1,0 +1,67 @@
+"""Several processes, each with its share of the rows: what k-means asks of the others."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from dclib.engine.device import make_fabric, n_processes
+from dclib.engine.rows import Shifted
+
+
+class Alone:
+    """The processes that share the rows: here one, which has them all. Every sum is already complete."""
+
+    rank, size = 0, 1
+
+    def sum(self, part: Tensor) -> Tensor:
+        """The sum of all processes' parts, in each of them."""
+        return part
+
+    def share(self, n: int) -> slice:
+        """This process's share of n rows."""
+        return slice(n * self.rank // self.size, n * (self.rank + 1) // self.size)
+
+    def gather(self, number: Tensor) -> Tensor:
+        """One number of each process -> (size,), in all of them."""
+        ranks = torch.arange(self.size, device=number.device)
+        return self.sum(torch.where(ranks == self.rank, number, torch.zeros_like(number)))
+
+    def pick(self, value: Tensor, owner: int) -> Tensor:
+        """The value of the process `owner`, in all of them."""
+        return self.sum(value if self.rank == owner else torch.zeros_like(value))
+
+    def take(self, x: Tensor | Shifted, numbers: Tensor) -> Tensor:
+        """Rows (m, d) by their numbers among the rows of all processes, of which x is this one's share."""
+        sizes = self.gather(torch.tensor(len(x)))
+        numbers = numbers - int(sizes[: self.rank].sum())
+        mine = (numbers >= 0) & (numbers < len(x))
+        rows = torch.zeros(len(numbers), x.shape[1], dtype=x.dtype, device=x.device)
+        rows[mine] = x[numbers[mine]]
+        return self.sum(rows)
+
+    def concatenate(self, share: Tensor, n: int) -> Tensor:
+        """All n rows from the shares of the processes (m, …) -> (n, …)."""
+        rows = torch.zeros(n, *share.shape[1:], dtype=share.dtype)
+        rows[self.share(n)] = share
+        return self.sum(rows)
+
+
+# A single process has all rows.
+ALONE = Alone()
+
+
+class Together(Alone):
+    """Several processes, started by torchrun: each was given the same rows, and works on its share of them."""
+
+    def __init__(self):
+        self.fabric = make_fabric("cpu", "32-true")
+        self.rank, self.size = self.fabric.global_rank, self.fabric.world_size
+
+    def sum(self, part: Tensor) -> Tensor:
+        return self.fabric.all_reduce(part.clone(), reduce_op="sum")  # type: ignore[return-value]
+
+
+def everyone() -> Alone:
+    """The processes that run this script: one, or those that torchrun started."""
+    return Together() if n_processes() > 1 else Alone()

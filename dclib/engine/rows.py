@@ -1,0 +1,133 @@
+"""Rows as an algorithm goes over them: on the device or on disk, in blocks, shifted on the way."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+# Rows in one block where no gradient is needed: larger ones are slower, and take more memory.
+BLOCK = 2048
+
+
+def as_tensor(rows: np.ndarray) -> Tensor:
+    """A tensor on the same memory, for reading only: a memmap stays on disk."""
+    with warnings.catch_warnings():  # PyTorch warns of arrays that cannot be written to
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(rows)
+
+
+class Rows:
+    """The whole data set as one tensor of `dtype`; `rows[indices]` is a batch on the device, one `index_select`.
+
+    It lives on the device if it takes at most half of the free memory there, else in main memory; a numpy.memmap of
+    this dtype stays on disk and is read batch by batch.
+    """
+
+    def __init__(self, x: np.ndarray, shape: tuple[int, ...], device: torch.device, dtype=np.float32):
+        self.device = device
+        self.tensor = as_tensor(np.ascontiguousarray(x, dtype=dtype)).view(-1, *shape)
+        if device.type != "cuda" or 2 * self.tensor.nbytes < torch.cuda.mem_get_info(device)[0]:
+            self.tensor = self.tensor.to(device)
+
+    def __len__(self) -> int:
+        return len(self.tensor)
+
+    def __getitem__(self, indices: Tensor) -> Tensor:
+        return self.tensor.index_select(0, indices.to(self.tensor.device)).to(self.device, non_blocking=True)
+
+    def blocks(self, share: slice = slice(None)) -> Iterator[Tensor]:
+        for block in self.tensor[share].split(BLOCK):
+            yield block.to(self.device, non_blocking=True)
+
+
+@torch.no_grad()
+def map_rows(function: Callable[[Tensor], Tensor], rows: Rows, fabric: Fabric | None = None) -> Tensor:
+    """`function` on all rows, block by block, without gradients -> float32 on the device.
+
+    With the `fabric` of several processes, each computes its share, and all return all rows.
+    """
+    rank, size = (fabric.global_rank, fabric.world_size) if fabric else (0, 1)
+    at, end = len(rows) * rank // size, len(rows) * (rank + 1) // size
+    found = None
+    for block in rows.blocks(slice(at, end)):
+        part = function(block)
+        if found is None:  # one array, since many small ones between the large ones of `function` would scatter memory
+            found = torch.zeros(len(rows), *part.shape[1:], device=part.device)
+        found[at : at + len(part)] = part
+        at += len(part)
+    assert found is not None
+    return found if size == 1 else fabric.all_reduce(found, reduce_op="sum")  # type: ignore[union-attr, return-value]
+
+
+def is_memmap(rows: np.ndarray | None) -> bool:
+    """Whether the rows are on disk, and perhaps more than fit into memory."""
+    while isinstance(rows, np.ndarray) and not isinstance(rows, np.memmap):
+        rows = rows.base
+    return isinstance(rows, np.memmap)
+
+
+def row_blocks(n_rows: int, width: int) -> list[slice]:
+    """Blocks of rows for arrays of `width` columns: about 2^20 numbers each, which stay in the processor's cache."""
+    size = max(2**20 // max(width, 1), 256)
+    return [slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size)]
+
+
+class Shifted:
+    """x − shift, for x (n, d) that is too large for a copy: rows are read and shifted as they are asked for.
+
+    A block (a slice) is there until the next one is asked for: all blocks share one buffer.
+    """
+
+    def __init__(self, x: Tensor, shift: Tensor):
+        self.x, self.shift, self.shape, self.dtype, self.device = x, shift, x.shape, x.dtype, x.device
+        self.buffer = x.new_empty(0, x.shape[1])
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, rows) -> Tensor:
+        found = self.x[rows]
+        if not isinstance(rows, slice):
+            return found - self.shift
+        if len(found) > len(self.buffer):
+            self.buffer = torch.empty_like(found)
+        return torch.sub(found, self.shift, out=self.buffer[: len(found)])
+
+
+def squared_norms(x: Tensor | Shifted) -> Tensor:
+    """‖x_i‖² (n,) of the rows."""
+    norms = torch.empty(len(x), dtype=x.dtype, device=x.device)
+    for block in row_blocks(*x.shape):
+        norms[block] = x[block].square().sum(1)
+    return norms
+
+
+def cluster_sums(x: Tensor, labels: Tensor, n_clusters: int, weight: Tensor) -> Tensor:
+    """Σ_{i: c(i) = k} w_i x_i for x (n, d), labels c (n,), weight w (n,) -> (k, d).
+
+    As bags of embeddings, which several threads sum; index_add_ is one thread's work. Not on a GPU: there bags of many
+    rows are slow (and unknown to some), index_add_ adds in any order, and a product with mostly zeros costs little.
+    """
+    if x.device.type != "cpu":
+        return one_hot(labels, n_clusters, weight).T @ x
+    labels, order = labels.sort()
+    starts = torch.searchsorted(labels, torch.arange(n_clusters, device=x.device))
+    return torch.nn.functional.embedding_bag(order, x, starts, mode="sum", per_sample_weights=weight[order])
+
+
+def cluster_weights(labels: Tensor, n_clusters: int, weight: Tensor) -> Tensor:
+    """Weight of each cluster (k,), in the dtype of weight (n,)."""
+    return weight.new_zeros(n_clusters).index_add_(0, labels, weight)
+
+
+def one_hot(labels: Tensor, n_clusters: int, weight: Tensor) -> Tensor:
+    """The assignment of labels (n,) as a matrix (n, k), with weight (n,) instead of ones."""
+    return weight.new_zeros(len(labels), n_clusters).scatter_(1, labels[:, None], weight[:, None])

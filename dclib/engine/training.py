@@ -1,0 +1,165 @@
+"""The one training loop.
+
+A method hands `train` a function `step(batch)` that does one optimizer step on this batch and returns its losses. The
+random numbers of an epoch depend on the seed and the epoch alone, so that a training taken up again at an epoch goes on
+as if it had never stopped, and several processes (started by torchrun) train the model that one would.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from dclib.engine.callbacks import Checkpoint, History, Progress, Run, check_callbacks
+from dclib.engine.device import epoch_generator
+from dclib.engine.rows import Rows
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+# Images moved at once by the augmentation: more would fall out of the processor's cache.
+_MOVED = 2048
+
+
+@dataclass
+class Batch:
+    """What a method's step gets: this process's share of a batch."""
+
+    rows: Tensor  # row numbers (b,)
+    x: Tensor  # samples (b, *input_shape) on the device, augmented if the method asked for it
+    size: int  # of the whole batch, over all processes
+    start: int  # where the share begins in it
+    weight: float  # of the share's mean, so that the average over the processes is the mean over the whole batch
+    generator: torch.Generator
+
+    def randn(self, *shape: int) -> Tensor:
+        """Standard normal numbers (b, *shape), the same for these rows whatever the number of processes."""
+        draws = torch.randn(self.size, *shape, generator=self.generator, device=self.generator.device)
+        return draws[self.start : self.start + len(self.rows)]
+
+    def rand(self, *shape: int) -> Tensor:
+        """Uniform numbers (b, *shape) in [0, 1), as in `randn`."""
+        draws = torch.rand(self.size, *shape, generator=self.generator, device=self.generator.device)
+        return draws[self.start : self.start + len(self.rows)]
+
+
+class Augmentation(Protocol):
+    """What moves the images of a batch: random numbers are drawn in one call, used in another, on any device."""
+
+    def draw(self, n: int, generator: torch.Generator | None, device: torch.device) -> Tensor:
+        """The random numbers (m, n) that n images need."""
+
+    def move(self, images: Tensor, draws: Tensor) -> Tensor:
+        """The images (n, c, h, w), each moved by its column of draws (m, n)."""
+
+
+def descend(fabric: Fabric, optimizer, loss: Tensor, batch: Batch) -> None:
+    """One step of the optimizer down the gradient of `loss`, a mean over the batch's rows."""
+    optimizer.zero_grad()
+    fabric.backward(loss * batch.weight if batch.weight != 1 else loss)
+    optimizer.step()
+
+
+def adam(
+    modules: Iterable[nn.Module | nn.Parameter], learning_rate: float, betas: tuple[float, float] = (0.9, 0.999)
+) -> torch.optim.Adam:
+    """Adam over all parameters, in PyTorch's fused form: one pass over the weights a step."""
+    parameters = [p for m in modules for p in (m.parameters() if isinstance(m, nn.Module) else [m])]
+    return torch.optim.Adam(
+        parameters, lr=learning_rate, betas=betas, fused=parameters[0].device.type in ("cpu", "cuda")
+    )
+
+
+def train(
+    estimator,
+    step: Callable[[Batch], dict[str, Tensor]],
+    data: Rows,
+    *,
+    fabric: Fabric,
+    state: dict[str, Any],
+    seed: int,
+    refresh: Callable[[], dict[str, float]] | None = None,
+    augment: Augmentation | None = None,
+) -> History:
+    """Train for `estimator.epochs` in batches of `estimator.batch_size`; `estimator.history_` grows as it goes.
+
+    step(batch): one optimizer step -> losses (means over the batch's rows).
+    state: what a checkpoint must hold (modules, optimizers, schedulers, tensors that change from epoch to epoch).
+    refresh(): called before the first epoch and after every epoch, for what a method computes on all rows; returns
+    columns for the history. A true "stop" among them ends the training.
+    augment: moves the images of every batch.
+    The estimator's `callbacks` run in order, but Progress and then Checkpoint come last: they show and hold what the
+    others added.
+    Raises FloatingPointError when a loss is no longer finite, naming the epoch.
+    """
+    callbacks = check_callbacks(estimator.callbacks)
+    callbacks.sort(key=lambda callback: 2 * isinstance(callback, Checkpoint) + isinstance(callback, Progress))
+    run = Run(estimator, fabric, state, data, estimator.epochs, seed)
+    estimator.history_ = run.history
+    for callback in reversed(callbacks):  # a checkpoint first: the others see where training starts
+        callback.on_fit_start(run)
+    try:
+        if refresh:
+            refresh()
+        while run.epoch < run.epochs and not run.stop:
+            run.epoch += 1
+            generator = epoch_generator(run.seed, run.epoch, fabric.device)
+            losses = _train_epoch(step, _batches(data, estimator.batch_size, generator, fabric, augment), fabric)
+            if not all(map(math.isfinite, losses.values())):
+                raise FloatingPointError(
+                    f"{type(estimator).__name__}: the loss is not finite in epoch {run.epoch} ({losses}). "
+                    "Lower learning_rate, or scale X: images to [0, 1], other features to unit variance."
+                )
+            notes = refresh() if refresh else {}
+            run.stop = bool(notes.pop("stop", False))
+            run.history.rows.append({"epoch": run.epoch, **losses, **notes})
+            for callback in callbacks:
+                callback.on_epoch_end(run)
+    finally:
+        for callback in callbacks:
+            callback.on_fit_end(run)
+    return run.history
+
+
+def _batches(
+    data: Rows, batch_size: int, generator: torch.Generator, fabric: Fabric, augment: Augmentation | None
+) -> Iterator[Batch]:
+    """All rows once, in random order, as this process's shares of the batches."""
+    order = torch.randperm(len(data), generator=generator, device=generator.device)
+    n_shares, rank = fabric.world_size, fabric.global_rank
+    # Several batches at once: moving many images in one call costs much less than moving few in many.
+    for block in order.split(batch_size * max(1, _MOVED // batch_size)):
+        draws = augment.draw(len(block), generator, block.device) if augment else None
+        shares = []
+        for batch in range(0, len(block), batch_size):
+            size = min(batch_size, len(block) - batch)
+            # A last batch smaller than the number of processes is taken whole by each of them.
+            start, end = (rank * size // n_shares, (rank + 1) * size // n_shares) if size >= n_shares else (0, size)
+            shares.append((size, start, torch.arange(batch + start, batch + end, device=block.device)))
+        mine = torch.cat([places for *_, places in shares]) if n_shares > 1 else slice(None)
+        rows = block[mine]
+        x = augment.move(data[rows], draws[:, mine]) if augment and draws is not None else None
+        at = 0
+        for size, start, places in shares:
+            part = slice(at, at + len(places))
+            at += len(places)
+            weight = n_shares * len(places) / size if size >= n_shares else 1.0
+            yield Batch(rows[part], data[rows[part]] if x is None else x[part], size, start, weight, generator)
+
+
+def _train_epoch(step, batches: Iterable[Batch], fabric: Fabric) -> dict[str, float]:
+    """One pass over the batches -> mean losses. Sums stay on the device: one transfer an epoch."""
+    totals: dict[str, Tensor] = {}
+    n_rows = 0
+    for batch in batches:
+        for name, loss in step(batch).items():
+            totals[name] = totals.get(name, 0.0) + loss.detach() * (batch.weight * batch.size)
+        n_rows += batch.size
+    if fabric.world_size > 1:
+        totals = {name: fabric.all_reduce(total, reduce_op="mean") for name, total in totals.items()}  # type: ignore
+    return {name: float(total) / n_rows for name, total in totals.items()}

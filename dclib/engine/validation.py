@@ -1,0 +1,136 @@
+"""Checks of what a user passes: samples, parameters, starts; and what a failed `fit` leaves behind."""
+
+from __future__ import annotations
+
+import functools
+import sys
+import warnings
+
+import numpy as np
+import torch
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+_FLOATS = (np.float32, np.float64)
+
+
+def check_x(estimator, x, *, reset: bool, dtype=_FLOATS) -> np.ndarray:
+    """Check samples: (n, d), or images (n, c, h, w); return them as rows (n, d), float32 or float64.
+
+    With `reset`, remembers the number of features, `magnitude_`, and for images `image_shape_` = (c, h, w) (else None).
+    Without, raises a ValueError unless the samples fit those of `fit` (rows of c·h·w values pass for images), and warns
+    where their values are more than ten times as large: images in 0…255 for a model of images in [0, 1].
+    """
+    if x is None or isinstance(x, str):
+        raise ValueError(f'X is {x!r}: pass samples, such as dclib.data.load("mnist5k").x')
+    if hasattr(x, "target_names") and hasattr(x, "x"):
+        raise ValueError(f"X is a {type(x).__name__} as `dclib.data.load` returns it: pass its samples, data.x.")
+    if isinstance(x, torch.Tensor):
+        x = x.detach().cpu().numpy()
+    elif isinstance(x, (list, tuple)):
+        x = np.asarray(x)
+    shape: tuple = getattr(x, "shape", ())
+    image_shape = None
+    if len(shape) == 4 and shape[3] in (1, 3, 4) and shape[1] > 4:
+        raise ValueError(
+            f"X has the shape {tuple(shape)}, which looks like images with the channels last: pass them first, "
+            "(n, c, h, w), with X.transpose(0, 3, 1, 2)."
+        )
+    if len(shape) == 4:
+        image_shape, x = tuple(int(s) for s in shape[1:]), np.asarray(x).reshape(shape[0], int(np.prod(shape[1:])))
+    elif len(shape) > 2:
+        gray = ": for gray images X[:, None]" if len(shape) == 3 else ""
+        raise ValueError(f"X has {len(shape)} axes, {tuple(shape)}. Pass rows (n, d), or images (n, c, h, w){gray}.")
+    if not reset:
+        check_is_fitted(estimator)
+        if image_shape is not None and image_shape != estimator.image_shape_:
+            fitted = estimator.image_shape_ or f"rows of {estimator.n_features_in_} values"
+            raise ValueError(
+                f"X holds images of shape {image_shape}, but this {type(estimator).__name__} was fitted on {fitted}."
+            )
+    rows = validate_data(estimator, x, reset=reset, dtype=list(dtype), order="C")
+    magnitude = _magnitude(rows)
+    if reset:
+        estimator.image_shape_, estimator.magnitude_ = image_shape, magnitude
+    else:
+        warn_of_magnitude(estimator, magnitude)
+    return rows
+
+
+def warn(message: str, category: type[Warning] = UserWarning) -> None:
+    """Warn at the line that called the library, however deep inside it the reason was noticed."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back and frame.f_globals.get("__name__", "").split(".")[0] in ("dclib", "sklearn"):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)
+
+
+def warn_of_magnitude(estimator, magnitude: float) -> None:
+    """Warn where the largest absolute value of X is far above that of what the estimator was fitted on."""
+    if magnitude > 10 * getattr(estimator, "magnitude_", np.inf) > 0:
+        warn(
+            f"X has values of up to {magnitude:.3g}, but this {type(estimator).__name__} was fitted on values of up to "
+            f"{estimator.magnitude_:.3g}: scale X as then (bytes of images: X / 255).",
+        )
+
+
+def _magnitude(rows: np.ndarray) -> float:
+    """The largest absolute value, looked for in at most 10,000 of the rows: it is there to tell 255 from 1."""
+    some = rows[:: -(-len(rows) // 10_000)]
+    return float(max(some.max(), -some.min()))
+
+
+def all_or_nothing(fit):
+    """Decorator of `fit`: if it raises, the estimator is as it was before, and what had been fitted still works.
+
+    Not if the user interrupts it (KeyboardInterrupt): who stops a long training wants what it has reached.
+    """
+
+    @functools.wraps(fit)
+    def wrapper(self, *args, **kwargs):
+        before = vars(self).copy()
+        try:
+            return fit(self, *args, **kwargs)
+        except Exception:
+            vars(self).clear()
+            vars(self).update(before)
+            raise
+
+    return wrapper
+
+
+def check_choice(name: str, value, choices, array: str = "") -> None:
+    """Raise a ValueError that lists the choices, and the `array` allowed beside, unless `value` is one of them."""
+    if not isinstance(value, str) or value not in choices:
+        also = f", or give an array of {array}" if array else ""
+        raise ValueError(f"{name}={value!r} is not known: choose one of {', '.join(map(repr, choices))}{also}.")
+
+
+def check_number(name: str, value, low, high=np.inf, *, integer=False, open_low=False) -> None:
+    """Raise a ValueError unless low <= value <= high (low < value with `open_low`) and value is finite."""
+    kind: tuple = (int, np.integer) if integer else (int, float, np.integer, np.floating)
+    ok = isinstance(value, kind) and not isinstance(value, bool)
+    if not (ok and (low < value if open_low else low <= value) and value <= high and value < np.inf):
+        what = "an integer" if integer else "a number"
+        interval = f"{'above' if open_low else 'of at least'} {low}" + (
+            "" if high == np.inf else f" and at most {high}"
+        )
+        raise ValueError(f"{name}={value!r} must be {what} {interval}.")
+
+
+def check_n_clusters(n_clusters, n_samples: int) -> None:
+    check_number("n_clusters", n_clusters, 1, integer=True)
+    if n_clusters > n_samples:
+        raise ValueError(
+            f"n_clusters={n_clusters}, but X has n_samples={n_samples}: ask for fewer clusters or give more samples."
+        )
+
+
+def check_centers(init, shape: tuple[int, int], dtype) -> np.ndarray:
+    """A copy of the array that was given as `init`, finite numbers of this shape (k, d); else a ValueError."""
+    try:
+        centers = np.array(init, dtype=dtype)
+    except (TypeError, ValueError):
+        raise ValueError(f"init={init!r} is no name that is known here, nor an array of numbers.") from None
+    if centers.shape != shape or not np.isfinite(centers).all():
+        raise ValueError(f"init has shape {centers.shape}: give finite centers, (k, d) = {shape}.")
+    return centers
