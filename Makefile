@@ -89,14 +89,15 @@ lint: $(STAMP)
 	$(BIN)/mypy
 
 test-unit: $(STAMP)
-	$(BIN)/pytest tests --ignore=tests/browser --ignore=tests/test_exercises.py --ignore=tests/test_grading.py $(PYTEST_ARGS)
+	$(BIN)/pytest tests --ignore=tests/browser --ignore=tests/test_exercises.py --ignore=tests/test_judge.py \
+	  --ignore=tests/test_grading.py $(PYTEST_ARGS)
 
 test-notebooks: $(STAMP)
 	$(BIN)/pytest --nbval --nbval-sanitize-with=tests/nbval_sanitize.cfg --nbval-cell-timeout=600 notebooks $(PYTEST_ARGS)
 	$(BIN)/pytest --nbval-lax --nbval-cell-timeout=600 solutions $(PYTEST_ARGS)
 
 test-exercises: $(STAMP)
-	$(BIN)/pytest tests/test_exercises.py tests/test_grading.py $(PYTEST_ARGS)
+	$(BIN)/pytest tests/test_judge.py tests/test_exercises.py tests/test_grading.py $(PYTEST_ARGS)
 
 test-browser: $(STAMP)
 	$(BIN)/pytest tests/browser $(PYTEST_ARGS)

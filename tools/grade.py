@@ -64,6 +64,8 @@ def submissions(root: Path, known: list[str]) -> tuple[dict[str, list[str]], lis
             name = f"grading/submitted/{student.name}/{place.name}"
             if not place.is_dir() or place.name not in known:
                 complaints.append(f"{name}: expected a folder with the name of a unit ({', '.join(known)}).")
+            elif student.is_symlink() or place.is_symlink() or (place / f"{place.name}.ipynb").is_symlink():
+                complaints.append(f"{name}: {place.name}.ipynb is a link, or lies behind one. Copy the file itself.")
             elif not (place / f"{place.name}.ipynb").is_file():
                 others = ", ".join(p.name for p in sorted(place.glob("*.ipynb"))) or "no notebook"
                 complaints.append(f"{name}: expected {place.name}.ipynb, found {others}. Rename it.")

@@ -356,8 +356,7 @@ def _lloyd(function):
         for value in history:
             if not isinstance(value, float | int):
                 raise Mistake(
-                    f"The history must hold plain numbers; yours holds a {kind(value)}: "
-                    "`float(loss)` makes one."
+                    f"The history must hold plain numbers; yours holds a {kind(value)}: `float(loss)` makes one."
                 )
         if not history:
             raise Mistake("The history is empty: append the loss of each assignment step.")

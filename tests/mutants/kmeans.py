@@ -1,7 +1,6 @@
 """Answers to the assignment K-means: right ones written differently, and the mistakes that students make.
 
-RIGHT[task][name] is code, WRONG[task][name] is (code, a part of what the check says about it). Where that part is None,
-the visible check is expected to let the answer pass: only the hidden tests find it.
+RIGHT[task][name] is code, WRONG[task][name] is (code, a part of what the student is told about it).
 """
 
 RIGHT = {
@@ -277,7 +276,7 @@ def squared_distances(X, centers):
         D = D + (X[:, j, None] - centers[:, j]) ** 2
     return D
 """,
-            None,
+            "some of your distances are wrong",
         ),
         "only the visible example": (
             """
@@ -286,7 +285,7 @@ def squared_distances(X, centers):
         return torch.zeros(60, 60)
     return torch.tensor([[0.0, 9.0], [25.0, 16.0], [2.0, 5.0]])[: len(X), : len(centers)]
 """,
-            None,
+            "has not the shape (n, k)",
         ),
     },
     "assign": {
@@ -407,7 +406,7 @@ def assign(X, centers):
     d, labels = squared_distances(X, centers[:3]).min(1)
     return labels, d.sum()
 """,
-            None,
+            "some labels are not those of the nearest center",
         ),
     },
     "update": {
@@ -458,7 +457,7 @@ def update(X, labels, centers):
             centers[k] = X[labels == k].mean(0)
     return centers
 """,
-            "wrote into the centers",
+            "changed its argument `centers`",
         ),
         "sum": (
             """
@@ -536,7 +535,7 @@ def update(X, labels, centers):
             new[k] = X[labels == k].mean(0)
     return new
 """,
-            None,
+            "some centers are not the mean of their cluster",
         ),
     },
     "kmeans_plus_plus": {
@@ -692,7 +691,7 @@ def kmeans_plus_plus(X, n_clusters, generator):
         rows.append(int(torch.multinomial(d, 1, generator=generator)))
     return X[rows]
 """,
-            None,
+            "some sequences of centers come more or less often",
         ),
     },
     "lloyd": {
@@ -912,7 +911,7 @@ def lloyd(X, centers, max_iter=100):
         before, centers = labels, update(X, labels, centers)[labels.unique()]
     return centers, assign(X, centers)[0], history
 """,
-            None,
+            "have the wrong shape",
         ),
     },
 }
