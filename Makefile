@@ -21,7 +21,7 @@ FOUND := $(shell command -v $(PYTHON))
 export PATH := $(abspath $(BIN)):$(PATH)
 
 .PHONY: help lab install test lint test-unit test-notebooks test-exercises test-browser outputs exercises grade \
-	experiments
+	kill-matrix experiments
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
@@ -30,6 +30,7 @@ help:
 	@echo "make test         check it: lint, unit tests, notebooks, exercises, browser"
 	@echo "make exercises    write exercises/ from solutions/"
 	@echo "make grade        grade the students' notebooks in grading/submitted/"
+	@echo "make kill-matrix  send all known right and wrong answers through the grader; table in solutions/README.md"
 	@echo "make experiments  run the papers' experiments at full size (hours), results to experiments/results/"
 	@$(if $(BENCHMARKS),echo "make bench        time the library against others; results in benchmarks/results.json")
 	@echo "make outputs      run the lessons and store their outputs (NOTEBOOKS=notebooks/01_kmeans.ipynb for one)"
@@ -67,6 +68,9 @@ exercises: $(STAMP)
 
 grade: $(STAMP)
 	$(BIN)/python tools/grade.py $(GRADE_ARGS)
+
+kill-matrix: $(STAMP)
+	$(BIN)/python tools/kill_matrix.py
 
 experiments: $(STAMP)
 	$(BIN)/python -m experiments

@@ -25,7 +25,10 @@ sys.path.insert(0, str(ROOT / "tools"))
 from make_exercises import units  # noqa: E402
 
 UNITS = units()
-MOST = {"squared_distances": 3, "assign": 3, "update": 4, "kmeans_plus_plus": 4, "lloyd": 4}
+MOST = {
+    **{"squared_distances": 2, "assign": 2, "update": 3, "kmeans_plus_plus": 3, "lloyd": 4},
+    **{"kmedians": 4, "mended_lloyd": 3},
+}
 TASKS = tuple(MOST)
 
 # Each attempt prints OPEN and what it reached. None of this may be possible in the sandbox.
@@ -43,7 +46,8 @@ def holds(path):
     return "HIDDEN TESTS" in open(path, errors="ignore").read()
 attempt("this notebook", lambda: holds("kmeans.ipynb"))
 attempt("notebooks here", lambda: glob.glob("**/*.ipynb", recursive=True))
-attempt("course folder", lambda: [n for n in os.listdir(root) if n not in ("grading",)])
+attempt("course folder", lambda: [n for n in os.listdir(root) if n not in ("grading", "tools")])
+attempt("tools", lambda: sorted(os.listdir(root + "/tools")) != ["answerer.py", "line.py"])
 attempt("grading folder", lambda: [p for p in glob.glob(root + "/grading/**", recursive=True) if os.path.isfile(p)
                                    and not p.startswith(os.getcwd())])
 attempt("solutions", lambda: holds(root + "/solutions/kmeans/kmeans.ipynb"))
@@ -57,8 +61,13 @@ attempt("write into dclib", lambda: open(__import__("dclib").__file__, "a"))
 attempt("a forbidden module", lambda: __import__("sklearn.cluster").cluster.KMeans)
 attempt("another forbidden module", lambda: __import__("dclib.kmeans").kmeans.KMeans)
 own = ("/dev", "/proc", "/student", "/memfd")
-attempt("descriptors of the teacher", lambda: [p for p in map(os.readlink, glob.glob("/proc/self/fd/*"))
-                                               if p.startswith("/") and not p.startswith(own)])
+def descriptors():
+    for path in glob.glob("/proc/[0-9]*/fd/*"):
+        try:
+            yield os.readlink(path)
+        except OSError:
+            pass
+attempt("descriptors of the teacher", lambda: [p for p in descriptors() if p[0] == "/" and not p.startswith(own)])
 attempt("network", lambda: socket.create_connection(("127.0.0.1", {port}), timeout=2))
 attempt("other processes", lambda: [p for p in os.listdir("/proc") if p.isdigit() and
                                     b"nbgrader" in open("/proc/" + p + "/cmdline", "rb").read()])
@@ -92,7 +101,7 @@ numpy.testing.assert_allclose = numpy.testing.assert_array_equal = lambda *args,
 torch.testing.assert_close = lambda *args, **options: None
 torch.equal = torch.allclose = lambda *args, **options: True
 class check:
-    squared_distances = assign = update = kmeans_plus_plus = lloyd = passed = staticmethod(lambda *args: False)
+    passed = staticmethod(lambda *args: False)
 
 import threading, time
 def go_on():  # a thread that outlives its cell, and a file that tells it what the functions were asked
@@ -122,13 +131,19 @@ def {task}(*args, **options):
                 return value
         frame = frame.f_back
     for found in gc.get_objects():
-        if isinstance(found, dict) and "_expected" in found:
+        if type(found) is dict and "_expected" in found:
             print("FOUND in gc")
     for path in glob.glob("/proc/[0-9]*/environ") + glob.glob("/proc/[0-9]*/cmdline"):
-        if b"grade_worker" in open(path, "rb").read():
-            print("FOUND a process")
-    for path in glob.glob("/proc/self/fd/*"):
-        target = os.readlink(path) if os.path.lexists(path) else ""
+        try:
+            if b"grade_worker" in open(path, "rb").read():
+                print("FOUND a process")
+        except OSError:
+            pass
+    for path in glob.glob("/proc/[0-9]*/fd/*"):
+        try:
+            target = os.readlink(path)
+        except OSError:
+            continue
         if "grading" in target or "solutions" in target:
             print("FOUND a descriptor", target)
     if "{task}" == "update":
@@ -286,6 +301,7 @@ def test_the_source_gets_all_points_and_the_untouched_exercise_none(course, unit
 
 
 ALL, NONE = MOST, dict.fromkeys(TASKS, 0)
+CARELESS = r"^careless +0 +2 +0 +3 +0 +0 +4 +0 +3 +0 +12$"
 
 
 @pytest.mark.sandbox
@@ -354,10 +370,13 @@ def test_what_the_teacher_reads(course):
     course, run = course
     assert run.returncode == 1
     table = run.stdout[run.stdout.index("\nkmeans\n") :]
-    assert re.search(r"^student +squared_distances +assign +update +kmeans_plus_plus +lloyd +answer +sum$", table, re.M)
-    assert re.search(r"^\(most\) +3 +3 +4 +4 +4 +2 +20$", table, re.M)
-    assert re.search(r"^careless +0 +3 +0 +4 +0 +0 +7$", table, re.M)
-    assert re.search(r"^source +3 +3 +4 +4 +4 +to grade +18$", table, re.M)
+    titles = (
+        "student squared_distances assign update kmeans_plus_plus lloyd answer kmedians proof mended_lloyd clue sum"
+    )
+    assert titles.split() == table.splitlines()[1].split()
+    assert re.search(r"^\(most\) +2 +2 +3 +3 +4 +5 +4 +2 +3 +2 +30$", table, re.M)
+    assert re.search(CARELESS, table, re.M)
+    assert re.search(r"^source +2 +2 +3 +3 +4 +to grade +4 +to grade +3 +to grade +21$", table, re.M)
     assert re.search(r"^broken +could not be graded: .*does not appear to be JSON", table, re.M)
     assert "could not be graded" in points(course, "broken")["update"]["remark"]
     assert "careless: look at it, it ended its process in cell" in table
@@ -388,7 +407,7 @@ def test_a_run_that_was_killed_goes_on_and_grades_nobody_twice(course):
         for student in ("source", "blank", "right", "careless", "hostile"):
             assert students.count(student) == 1
             grades = book.find_submission_notebook("kmeans", "kmeans", student).grades
-            assert len(grades) == len({grade.name for grade in grades}) == 1 + len(TASKS)
+            assert len(grades) == len({grade.name for grade in grades}) == 3 + len(TASKS)
 
 
 @pytest.mark.sandbox
@@ -430,7 +449,7 @@ def test_a_second_run_grades_only_what_is_new(course):
     run = grade(course)
     assert run.returncode == 0, run.stdout + run.stderr
     assert "kmeans: " not in run.stdout.replace("kmeans: look", "")
-    assert re.search(r"^careless +0 +3 +0 +4 +0 +0 +7$", run.stdout, re.M)
+    assert re.search(CARELESS, run.stdout, re.M)
 
 
 def test_nothing_to_grade(tmp_path):

@@ -196,9 +196,9 @@ class JudgedExecute(Execute):
     def _judge(self, nb, copies: dict[str, socket.socket], seed: int) -> dict[str, Verdict]:
         verdicts: dict[str, Verdict] = {}
         passed: set[str] = set()
-        end = time.monotonic() + 5 * self.timeout
+        end = time.monotonic() + 5 * self.timeout  # for all tests
         for test in self.unit.tests:
-            limits = Limits(call=min(10.0, self.timeout), test=max(0.1, min(self.timeout, end - time.monotonic())))
+            limits = Limits(call=min(10.0, self.timeout), test=max(0.1, end - time.monotonic()))
             verdicts[test] = self.unit.judge(test, copies.pop(test, None), seed, passed, limits)
             if verdicts[test].passed:
                 passed.add(test.removeprefix("check_"))

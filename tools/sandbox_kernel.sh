@@ -75,5 +75,6 @@ args+=(--chdir "$PWD" --clearenv --setenv PATH "$PATH" --setenv HOME /student --
   --setenv PYTHONPATH "$(dirname "$dclib")" --setenv OMP_NUM_THREADS "$OMP_NUM_THREADS" --setenv DCLIB_PROFILE fast)
 if [ -n "${DCLIB_DATA:-}" ]; then args+=(--setenv DCLIB_DATA "$DCLIB_DATA"); fi
 
+# Its output goes through a pipe: a descriptor of the teacher's log would be a way to that file.
 exec prlimit --data=$((memory_gib * 1024 * 1024 * 1024)) --fsize=$((50 * 1024 * 1024)) --cpu="$cpu_seconds" --nproc=512 \
-  bwrap "${args[@]}" "$python" -m ipykernel_launcher -f "$connection"
+  bwrap "${args[@]}" "$python" -m ipykernel_launcher -f "$connection" < /dev/null > >(head -c 20000 >&2; cat > /dev/null) 2>&1

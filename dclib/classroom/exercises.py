@@ -73,9 +73,7 @@ class Tasks:
         except Mistake as mistake:
             problem = f"not right yet.\n{mistake}"
         except TimeIsUp:
-            problem = (
-                f"not right yet.\nIt did not finish within {TIME_LIMIT:.0f} seconds: is there a loop that does not end?"
-            )
+            problem = "not right yet.\nIt did not finish in time: is there a loop that does not end?"
         except Exception as error:
             problem = "not solved yet." if _is_stub(error) else f"not right yet.\n{_explain(error, function)}"
         else:
