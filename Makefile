@@ -21,7 +21,7 @@ FOUND := $(shell command -v $(PYTHON))
 export PATH := $(abspath $(BIN)):$(PATH)
 
 .PHONY: help lab install test lint test-unit test-notebooks test-exercises test-browser outputs exercises grade \
-	kill-matrix experiments
+	kill-matrix rehearsal experiments
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
@@ -68,6 +68,9 @@ exercises: $(STAMP)
 
 grade: $(STAMP)
 	$(BIN)/python tools/grade.py $(GRADE_ARGS)
+
+rehearsal: $(STAMP)
+	$(BIN)/python tools/rehearse.py kmeans --kill
 
 kill-matrix: $(STAMP)
 	$(BIN)/python tools/kill_matrix.py

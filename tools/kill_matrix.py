@@ -92,7 +92,7 @@ def run(unit: str, jobs: int) -> tuple[list[tuple[str, str, bool, bool]], dict[s
 def table(unit: str, rows: list[tuple[str, str, bool, bool]], most: dict[str, float]) -> str:
     """One line a task: how many right answers kept its points, how many wrong ones lost them, and which."""
     lines = [
-        f"| task of `{unit}` | points | right answers that keep them | wrong answers that lose them, told why | which |",
+        f"| task of `{unit}` | points | right answers keep them | wrong answers lose them, told why | which |",
         "|---|---|---|---|---|",
     ]
     for task in dict.fromkeys(row[0] for row in rows):
