@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -46,8 +47,9 @@ class AutoencodedKMeans(DeepClusterer):
     init : "k-means", "balanced" : trained autoencoder, centers from its codes. "identity", the paper's own start: the
         centers are the pseudo-identity matrix and the network is untrained (a fitted autoencoder is taken as it is).
     noise : standard deviation of Gaussian noise on the input, in the units of X. Above 0 it makes a denoising model:
-        input x + noise, target the clean x of the same sample. (The paper clips noisy pixels to 0…255; here nothing is
-        clipped, since X need not be pixels.)
+        input x + noise, target the clean x of the same sample.
+    noise_range : (lowest, highest) value that a noisy input is clipped to, as in the paper's section 5.4, where pixels
+        stay within (0, 255); None clips nothing, since X need not be pixels.
     clustering_weight : of the k-means term. For tanh units and X in [0, 1] about 0.03 keeps half of the clusters and
         lets the others go; 1, as printed, leaves a handful. For X in other units multiply it by their square.
     """
@@ -55,18 +57,25 @@ class AutoencodedKMeans(DeepClusterer):
     _inits = ("k-means", "balanced", "identity")
 
     def __init__(
-        self, n_clusters=100, *, autoencoder=None, init="k-means", n_init=3, noise=0.0, clustering_weight=0.03,
-        epochs=15, batch_size=100, learning_rate=1e-3, callbacks=None, device="auto", precision="auto",
-        random_state=None,
+        self, n_clusters=100, *, autoencoder=None, init="k-means", n_init=3, noise=0.0, noise_range=None,
+        clustering_weight=0.03, epochs=15, batch_size=100, learning_rate=1e-3, callbacks=None, device="auto",
+        precision="auto", random_state=None,
     ):  # fmt: skip
         self.n_clusters, self.autoencoder, self.init, self.n_init = n_clusters, autoencoder, init, n_init
-        self.noise, self.clustering_weight, self.epochs, self.batch_size = noise, clustering_weight, epochs, batch_size
-        self.learning_rate, self.callbacks, self.device, self.precision = learning_rate, callbacks, device, precision
-        self.random_state = random_state
+        self.noise, self.noise_range, self.clustering_weight = noise, noise_range, clustering_weight
+        self.epochs, self.batch_size, self.learning_rate, self.callbacks = epochs, batch_size, learning_rate, callbacks
+        self.device, self.precision, self.random_state = device, precision, random_state
 
     def _check_parameters(self) -> None:
         check_number("noise", self.noise, 0)
         check_number("clustering_weight", self.clustering_weight, 0)
+        if self.noise_range is not None:
+            low, high = self.noise_range if np.size(self.noise_range) == 2 else (0, 0)
+            if not low < high:
+                raise ValueError(
+                    f"noise_range={self.noise_range!r} must be None or (lowest, highest) value of a noisy input, such "
+                    "as (0, 255)."
+                )
 
     def _default_autoencoder(self, **options) -> Autoencoder:
         return Autoencoder(256, network="shallow", activation="tanh", noise=self.noise, **options)
@@ -94,6 +103,8 @@ class AutoencodedKMeans(DeepClusterer):
 
         def step(batch: Batch) -> dict[str, Tensor]:
             noisy = batch.x + self.noise * batch.randn(*batch.x.shape[1:]) if self.noise else batch.x
+            if self.noise and self.noise_range is not None:
+                noisy = noisy.clamp(*self.noise_range)
             z, reconstruction, means = model(noisy)
             decoding, clustering = reconstruction_loss(reconstruction, batch.x), kmeans_loss(z, means)
             loss = decoding + self.clustering_weight * clustering
