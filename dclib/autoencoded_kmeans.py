@@ -9,7 +9,7 @@ from torch import Tensor
 from dclib.autoencoder import Autoencoder, reconstruction_loss
 from dclib.deep_clusterer import DeepClusterer, Monitor
 from dclib.engine.rows import map_rows
-from dclib.engine.training import Batch, adam, descend, train
+from dclib.engine.training import Batch, descend, train
 from dclib.engine.validation import check_number
 from dclib.kmeans import assign
 from dclib.networks import ClusteringModel
@@ -31,7 +31,7 @@ def pseudo_identity(n_clusters: int, latent_dim: int) -> Tensor:
 
 
 class AutoencodedKMeans(DeepClusterer):
-    """Trains an autoencoder and k-means on its hidden state h at once, both by gradient (Adam).
+    """Trains an autoencoder and k-means on its hidden state h at once, both by gradient.
 
     Loss: 1/N Σ 1/F ‖x_i − x'_i‖² + clustering_weight · 1/N Σ ½ ‖h_i − c_{h_i}‖², that is the mean squared error of the
     reconstruction (over features and samples) and half the squared distance to the nearest center (sum over the latent
@@ -58,12 +58,13 @@ class AutoencodedKMeans(DeepClusterer):
 
     def __init__(
         self, n_clusters=100, *, autoencoder=None, init="k-means", n_init=3, noise=0.0, noise_range=None,
-        clustering_weight=0.03, epochs=15, batch_size=100, learning_rate=1e-3, callbacks=None, device="auto",
-        precision="auto", random_state=None,
+        clustering_weight=0.03, epochs=15, batch_size=100, learning_rate=1e-3, optimizer="adam", momentum=0.9,
+        callbacks=None, device="auto", precision="auto", random_state=None,
     ):  # fmt: skip
         self.n_clusters, self.autoencoder, self.init, self.n_init = n_clusters, autoencoder, init, n_init
         self.noise, self.noise_range, self.clustering_weight = noise, noise_range, clustering_weight
-        self.epochs, self.batch_size, self.learning_rate, self.callbacks = epochs, batch_size, learning_rate, callbacks
+        self.epochs, self.batch_size, self.learning_rate = epochs, batch_size, learning_rate
+        self.optimizer, self.momentum, self.callbacks = optimizer, momentum, callbacks
         self.device, self.precision, self.random_state = device, precision, random_state
 
     def _check_parameters(self) -> None:
@@ -93,7 +94,7 @@ class AutoencodedKMeans(DeepClusterer):
 
     def _train(self, data, network, centers, fabric, seed) -> None:
         joint = ClusteringModel(network, centers, decode=True)
-        model, optimizer = fabric.setup(joint, adam([joint], self.learning_rate))
+        model, optimizer = fabric.setup(joint, self._make_optimizer([joint], self.learning_rate))
         monitor = Monitor(self.n_clusters)
 
         def refresh() -> dict[str, float]:

@@ -14,7 +14,7 @@ from dclib.autoencoder import reconstruction_loss
 from dclib.deep_clusterer import DeepClusterer, Monitor
 from dclib.engine.device import seeded
 from dclib.engine.rows import Rows, map_rows
-from dclib.engine.training import Batch, adam, descend, train
+from dclib.engine.training import Batch, descend, train
 from dclib.engine.validation import check_choice, check_number
 from dclib.gmm import GaussianMixture, Mixture, em_step, log_joint
 from dclib.kmeans import assign
@@ -79,12 +79,10 @@ class _Game:
         with seeded(seed):
             self.discriminator = Discriminator(centers.shape[1], method.n_clusters if method.conditional else 0)
         self.discriminator.to(fabric.device)
-        rate = method.discriminator_learning_rate
-        self.judge, self.judge_optimizer = fabric.setup(
-            self.discriminator, adam([self.discriminator], rate, betas=_BETAS)
-        )
+        optimizer = method._make_optimizer([self.discriminator], method.discriminator_learning_rate, _BETAS)
+        self.judge, self.judge_optimizer = fabric.setup(self.discriminator, optimizer)
         self.anchor = copy.deepcopy(network).requires_grad_(False)  # its decoder stays as it is
-        optimizer = adam([network], method.learning_rate, betas=_BETAS)
+        optimizer = method._make_optimizer([network], method.learning_rate, _BETAS)
         n_steps = method.epochs * -(-len(data) // method.batch_size)
         self.schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, n_steps)
         self.encoder, self.optimizer = fabric.setup(ClusteringModel(network, centers, decode=False), optimizer)
@@ -188,7 +186,8 @@ class DCAN(DeepClusterer):
         Raise it for one or two thousand samples.
     update_interval : steps between two updates of the clusters inside an epoch; one is made after each in any case.
     learning_rate : the encoder's at the start; it falls to zero along a line, so that the game ends in rest.
-    discriminator_learning_rate : constant.
+    discriminator_learning_rate : constant. Both players have the same kind of `optimizer`; the paper's is gradient
+        ascent with momentum, "sgd", at learning rates that are lost.
 
     Attributes
     ----------
@@ -199,15 +198,16 @@ class DCAN(DeepClusterer):
     def __init__(
         self, n_clusters=10, *, autoencoder=None, init="k-means", n_init=20, clustering="k-means", conditional=True,
         spread=0.5, reconstruction_weight=1.0, gradient_penalty=0.1, update_interval=1000, epochs=10,
-        batch_size=256, learning_rate=1e-4, discriminator_learning_rate=1e-3, callbacks=None, device="auto",
-        precision="auto", random_state=None,
+        batch_size=256, learning_rate=1e-4, discriminator_learning_rate=1e-3, optimizer="adam", momentum=0.9,
+        callbacks=None, device="auto", precision="auto", random_state=None,
     ):  # fmt: skip
         self.n_clusters, self.autoencoder, self.init, self.n_init = n_clusters, autoencoder, init, n_init
         self.clustering, self.conditional, self.spread = clustering, conditional, spread
         self.reconstruction_weight, self.gradient_penalty = reconstruction_weight, gradient_penalty
         self.update_interval = update_interval
         self.epochs, self.batch_size, self.learning_rate = epochs, batch_size, learning_rate
-        self.discriminator_learning_rate, self.callbacks = discriminator_learning_rate, callbacks
+        self.discriminator_learning_rate = discriminator_learning_rate
+        self.optimizer, self.momentum, self.callbacks = optimizer, momentum, callbacks
         self.device, self.precision, self.random_state = device, precision, random_state
 
     def _check_parameters(self) -> None:

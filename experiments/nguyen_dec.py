@@ -26,7 +26,7 @@ def configurations() -> dict[str, Configuration]:
         method = DEC(epochs=20, tol=0, **OPTIMIZERS[optimizer])
         return Configuration("mnist", split, autoencoder, method, codes_at=(15, 20))
 
-    found = {}
+    found: dict[str, Configuration] = {}
     for name in OPTIMIZERS:
         found |= {
             f"small-5-{name}": mnist(SMALL, 5, name),
@@ -35,6 +35,5 @@ def configurations() -> dict[str, Configuration]:
             f"small-sigmoid-{name}": mnist(SMALL, 10, name, "sigmoid"),
             f"deep-{name}": mnist(DEEP, 10, name),
             f"deep-sigmoid-{name}": mnist(DEEP, 10, name, "sigmoid"),
-            f"deep-sigmoid-code-{name}": mnist(DEEP, 10, name, "sigmoid", code_activation="sigmoid"),
         }
     return found | {"deep-sgd-60000": mnist(DEEP, 10, "sgd", split="train")}
