@@ -41,7 +41,7 @@ def measure(method, data) -> dict[str, float]:
 def configurations() -> dict[str, Configuration]:
     def mnist(autoencoder, clusterer):
         method = clusterer if autoencoder is None else LatentClustering(clusterer=clusterer)
-        return Configuration("mnist", "train", autoencoder, method, test=True, measure=measure)
+        return Configuration("mnist", "train", autoencoder, method, measure=measure)
 
     def dense():
         return Autoencoder(epochs=30)
