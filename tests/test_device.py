@@ -1,11 +1,41 @@
-"""Which device, which precision, whose random numbers; machines with GPUs are described to the code, not needed."""
+"""Devices and precisions by name, also on described machines; seeds that leave the global generators alone."""
 
-import numpy as np
 import pytest
 import torch
 
-from dclib.engine.device import deterministic_convolutions, free_memory, resolve_device, resolve_precision, seeded
-from dclib.engine.rows import Rows, map_rows
+from dclib.engine import device
+from dclib.engine.device import (
+    deterministic_convolutions,
+    epoch_generator,
+    free_memory,
+    resolve_device,
+    resolve_precision,
+    seeded,
+)
+
+
+def test_epochs_have_their_own_random_numbers():
+    cpu = torch.device("cpu")
+    draws = [torch.rand(4, generator=epoch_generator(s, e, cpu)).tolist() for s in (0, 1) for e in (1, 2)]
+    assert len({tuple(d) for d in draws}) == 4
+    assert draws[0] == torch.rand(4, generator=epoch_generator(0, 1, cpu)).tolist()
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:99", "tpu", 3.5, None])
+def test_unknown_devices_are_named(device):
+    with pytest.raises(ValueError, match="device="):
+        resolve_device(device)
+
+
+def test_precision(monkeypatch):
+    cpu = torch.device("cpu")
+    monkeypatch.setattr(device, "cpu_bf16", lambda: "AMX")
+    assert resolve_precision("auto", cpu) == "bf16-mixed"
+    monkeypatch.setattr(device, "cpu_bf16", lambda: None)
+    assert resolve_precision("auto", cpu) == "32-true"
+    assert resolve_precision("bf16-mixed", cpu) == "bf16-mixed"
+    with pytest.raises(ValueError, match="precision='half' is not known"):
+        resolve_precision("half", cpu)
 
 
 @pytest.fixture
@@ -69,51 +99,12 @@ def test_gpus_that_only_emulate_bfloat16_compute_in_float32(machine, capability,
     assert resolve_precision("auto") == precision
 
 
-@pytest.fixture
-def memory(monkeypatch):
-    """Describes the memory of a GPU: free for all, and held by PyTorch with nothing in it."""
-
-    def describe(free, idle):
-        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device=None: (free, 10**12))
-        monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device=None: idle + 500)
-        monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device=None: 500)
-
-    return describe
-
-
-def test_what_pytorch_holds_in_reserve_is_free(memory):
-    memory(free=1000, idle=300)
+def test_what_pytorch_holds_in_reserve_is_free(monkeypatch):
+    """1,000 bytes free for all, 800 reserved by PyTorch, 500 of them in use."""
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device=None: (1000, 10**12))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device=None: 800)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device=None: 500)
     assert free_memory(torch.device("cuda", 0)) == 1300
-
-
-def test_data_go_to_the_gpu_where_they_take_less_than_half_of_it(memory, monkeypatch):
-    sent = []
-    monkeypatch.setattr(torch.Tensor, "to", lambda self, device, **_: sent.append(device) or self)
-    x, cuda = np.zeros((10, 4), np.float32), torch.device("cuda", 0)  # 160 bytes
-    for free, idle, goes in ((300, 0, False), (321, 0, True), (100, 200, False), (100, 221, True)):
-        sent.clear()
-        memory(free, idle)
-        Rows(x, (4,), cuda)
-        assert sent == [cuda] * goes
-
-
-def test_a_memmap_is_not_read_whole_for_a_device_that_shares_the_memory(tmp_path, monkeypatch):
-    np.save(tmp_path / "x.npy", np.arange(40, dtype=np.float32).reshape(10, 4))
-    x = np.load(tmp_path / "x.npy", mmap_mode="r")
-    monkeypatch.setattr(torch.mps, "recommended_max_memory", lambda: 10**9)
-    monkeypatch.setattr(torch.mps, "current_allocated_memory", lambda: 0)
-    sent = []
-    monkeypatch.setattr(torch.Tensor, "to", lambda self, device, **_: sent.append(tuple(self.shape)) or self)
-    rows = Rows(x, (4,), torch.device("mps"))
-    assert sent == [] and not rows.at_hand
-    Rows(np.array(x), (4,), torch.device("mps"))
-    assert sent == [(10, 4)]
-
-
-def test_results_are_collected_in_main_memory_if_asked(digits):
-    rows = Rows(digits.x[:5000], (1, 8, 8), torch.device("cpu"))
-    doubled = map_rows(lambda x: 2 * x, rows, to_cpu=True)
-    assert np.array_equal(doubled.numpy(), 2 * digits.x)
 
 
 def test_seeds_touch_no_generator_of_the_users(monkeypatch):
