@@ -1,4 +1,4 @@
-"""Two processes, started by torchrun and talking over gloo, find what one does."""
+"""Shares of several processes; two, started by torchrun and talking over gloo, find what one does."""
 
 import os
 import subprocess
@@ -6,8 +6,49 @@ import sys
 
 import numpy as np
 import pytest
+import torch
+
+from dclib.engine.processes import Alone
 
 TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+
+
+class Pretended(Alone):
+    """One of three processes; what the other two add is known beforehand."""
+
+    size = 3
+
+    def __init__(self, rank):
+        self.rank = rank
+
+
+def test_shares_are_about_equal_and_cover_all():
+    shares = [Pretended(rank).share(10) for rank in range(3)]
+    assert [row for share in shares for row in range(10)[share]] == list(range(10))
+    assert {len(range(10)[share]) for share in shares} == {3, 4}
+
+
+def test_parts_of_several_processes_add_up():
+    """`sum` of a pretended process is its own part: the parts of all three must add up to the whole."""
+    everyone = [Pretended(rank) for rank in range(3)]
+    assert sum(p.gather(torch.tensor(p.rank + 5)) for p in everyone).tolist() == [5, 6, 7]
+    assert sum(p.pick(torch.tensor([p.rank + 5.0]), 1) for p in everyone).tolist() == [6]
+    rows = torch.arange(10)
+    assert torch.equal(sum(p.concatenate(rows[p.share(10)], 10) for p in everyone), rows)
+
+
+def test_alone_everything_is_complete():
+    alone, x = Alone(), torch.arange(8.0).view(4, 2)
+    assert alone.share(4) == slice(0, 4)
+    assert alone.take(x, torch.tensor([2, 2, 0])).tolist() == [[4, 5], [4, 5], [0, 1]]
+    assert torch.equal(alone.concatenate(x, 4), x)
+
+
+def test_numbers_are_gathered_where_they_are():
+    assert Alone().gather(torch.empty((), device="meta")).device.type == "meta"  # an empty cluster on a GPU
+
+
+# --- real ones -------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -17,9 +58,11 @@ def run(tmp_path):
     def run(script: str, **arrays: np.ndarray) -> tuple[dict, list[dict]]:
         np.savez(tmp_path / "arrays.npz", **arrays)
         before = f"import os\nimport numpy as np\narrays = np.load({str(tmp_path / 'arrays.npz')!r})\nresults = {{}}\n"
+        before += "import torch\ntorch._C._mps_is_available = lambda: False\n"
         after = f"\nnp.savez({str(tmp_path)!r} + '/' + os.environ.get('RANK', 'one'), **results)\n"
         (tmp_path / "script.py").write_text(before + script + after)
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        # All on the CPU, wherever the tests run: one GPU would be too few for two processes.
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
         for launcher in ([], TORCHRUN):
             done = subprocess.run(
                 [sys.executable, *launcher, tmp_path / "script.py"],
@@ -201,3 +244,29 @@ for name, model in models.items():
             assert np.mean(first[name] == one[name]) > 0.99
         else:
             np.testing.assert_allclose(first[name], one[name], atol=2e-3 * np.abs(one[name]).max())
+
+
+def test_all_processes_stop_when_the_first_one_does(run):
+    """What makes a process stop may differ in the last digit on unlike machines. None waits for those that stopped."""
+    script = """
+from dclib.autoencoder import Autoencoder
+from dclib.engine.callbacks import Callback, Checkpoint
+
+class StopOf(Callback):
+    def __init__(self, rank):
+        self.rank = rank
+
+    def on_epoch_end(self, run):
+        run.stop |= run.epoch == 2 and run.fabric.global_rank == self.rank
+
+for rank in (0, 1):
+    path = f"{os.path.dirname(__file__)}/{os.environ.get('WORLD_SIZE')}-{rank}.ckpt"
+    options = {"epochs": 5, "batch_size": 32, "precision": "32-true", "random_state": 0}
+    model = Autoencoder(2, hidden=(8,), callbacks=[StopOf(rank), Checkpoint(path, every=9)], **options)
+    results[f"epochs of {rank}"] = len(model.fit(arrays["x"]).history_)
+"""
+    from dclib.data import load
+
+    _, two = run(script, x=load("digits").x[:200])
+    for found in two:
+        assert found["epochs of 0"] == 2 and found["epochs of 1"] == 5
