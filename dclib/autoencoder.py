@@ -205,7 +205,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SavedEstima
         training, target = self.network_.training, device if device.type != "cpu" else resolve_device(self.device)
         self.network_.eval().to(target)
         try:
-            return map_rows(getattr(self.network_, name), Rows(x, shape, target)).cpu().numpy()
+            # Reconstructions of data that do not fit on the GPU do not fit there either.
+            return map_rows(getattr(self.network_, name), Rows(x, shape, target), to_cpu=True).numpy()
         finally:
             self.network_.train(training).to(device)
 

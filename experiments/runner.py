@@ -178,6 +178,8 @@ def run(experiment: str, name: str, configuration: Configuration, seed: int) -> 
     if hasattr(method, "history_"):
         frame = method.history_.to_frame()
         result["history"] = {column: _rounded(frame[column]) for column in frame}
+    if hasattr(method, "inertia_history_"):  # of k-means, an entry an iteration: mean squared distance
+        result["loss_per_iteration"] = _rounded(np.array(method.inertia_history_) / len(data.x))
     if autoencoder is not None:
         history = autoencoder.history_
         for column in ("loss", "test_loss"):

@@ -148,8 +148,13 @@ class Checkpoint(Callback):
     """Writes the state of training to `path` after every epoch; a later fit with the same `path` goes on from there.
 
     The file appears whole or not at all: an interruption at any moment (kill -9, power) costs at most `every` epochs,
-    and the training ends with the weights that it would have had. Raises ValueError where the file belongs to another
-    training (other parameters, data or starting autoencoder). A finished training is loaded, not repeated.
+    and the training ends with the weights that it would have had, on the same machine and thread count. (On a GPU, too,
+    as far as PyTorch's documentation goes: training takes cuDNN's deterministic convolutions. `python -m benchmarks
+    gpu` tries it.) Raises ValueError where the file belongs to another training (other parameters, data or starting
+    autoencoder). A finished training is loaded, not repeated.
+
+    every : epochs between two writings, each of which waits for the disk: more where an epoch takes a second, as on a
+        GPU.
     """
 
     def __init__(self, path, every: int = 1):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -42,7 +44,7 @@ class Alone:
 
     def concatenate(self, share: Tensor, n: int) -> Tensor:
         """All n rows from the shares of the processes (m, …) -> (n, …)."""
-        rows = torch.zeros(n, *share.shape[1:], dtype=share.dtype)
+        rows = torch.zeros(n, *share.shape[1:], dtype=share.dtype, device=share.device)
         rows[self.share(n)] = share
         return self.sum(rows)
 
@@ -54,14 +56,15 @@ ALONE = Alone()
 class Together(Alone):
     """Several processes, started by torchrun: each was given the same rows, and works on its share of them."""
 
-    def __init__(self):
-        self.fabric = make_fabric("cpu", "32-true")
+    def __init__(self, device: str | torch.device = "cpu"):
+        self.fabric = make_fabric(device, "32-true")
         self.rank, self.size = self.fabric.global_rank, self.fabric.world_size
 
     def sum(self, part: Tensor) -> Tensor:
-        return self.fabric.all_reduce(part.clone(), reduce_op="sum")  # type: ignore[return-value]
+        total: Any = self.fabric.all_reduce(part.clone(), reduce_op="sum")
+        return total.to(part.device)  # Fabric adds up on its own device, whichever the parts are on
 
 
-def everyone() -> Alone:
-    """The processes that run this script: one, or those that torchrun started."""
-    return Together() if n_processes() > 1 else Alone()
+def everyone(device: str | torch.device = "cpu") -> Alone:
+    """The processes that run this script: one, or those that torchrun started, which talk by way of this device."""
+    return Together(device) if n_processes() > 1 else Alone()
