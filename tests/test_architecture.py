@@ -26,7 +26,8 @@ FLOORS = (
     ("gradient_kmeans", "balanced_kmeans", "autoencoder"),
     ("gmm",),
     ("latent", "deep_clusterer"),
-    ("autoencoded_kmeans", "dec", "dcra", "dcan"),
+    ("autoencoded_kmeans", "dec", "dcra", "gaussian_clusters"),
+    ("dcan", "gaussian_divergence"),
     # the classroom: what shows them
     ("classroom", "classroom.plots", "classroom.exercises"),
     ("classroom.demos.picture", "classroom.demos.point_canvas"),
@@ -136,7 +137,7 @@ def test_the_names_at_the_door():
         + sum((c.__subclasses__() for c in SavedEstimator.__subclasses__()), [])
         if cls.__module__.startswith("dclib.") and not cls.__name__.startswith("_")
     }
-    assert public - set(names) == {"DeepClusterer"}, "an estimator without its name in dclib/__init__.pyi"
+    assert public - set(names) == {"DeepClusterer", "GaussianClusterer"}, "an estimator without its name in dclib/__init__.pyi"
     with pytest.raises(AttributeError, match="KMean"):
         dclib.KMean  # noqa: B018
 

@@ -211,9 +211,10 @@ models = {
     name: DCAN(4, autoencoder=autoencoder, **options | {"epochs": 4}, **more)
     for name, more in {
         "default": {}, "mixture": {"clustering": "gmm", "update_interval": 3},
-        "alone": {"reconstruction_weight": 0, "conditional": False},
+        "alone": {"reconstruction_weight": 0, "conditional": False}, "buffer": {"buffer_size": 64},
     }.items()
 }
+models["closed form"] = GaussianDivergence(4, autoencoder=autoencoder, **options | {"epochs": 4})
 """,
 }
 
@@ -228,6 +229,7 @@ from dclib.autoencoded_kmeans import AutoencodedKMeans
 from dclib.autoencoder import Autoencoder
 from dclib.dcan import DCAN
 from dclib.dcra import DCRA
+from dclib.gaussian_divergence import GaussianDivergence
 x = arrays["x"]
 options = {"epochs": 6, "batch_size": 32, "precision": "32-true", "random_state": 0}
 """
@@ -237,7 +239,7 @@ for name, model in models.items():
     results[f"{name} centers"] = model.cluster_centers_
 """
     one, (first, second) = run(before + JOINT[method] + after, x=load("digits").x[:301])
-    assert len(one) == (9 if method == "dcan" else 6)
+    assert len(one) == (15 if method == "dcan" else 6)
     for name in one:
         assert np.array_equal(first[name], second[name])
         if name.endswith("labels"):
