@@ -39,7 +39,9 @@ def moves(monkeypatch):
     of = Clusters.of
     monkeypatch.setattr(Clusters, "of", lambda self, b, z: found.append(("batch", z.clone())) or of(self, b, z))
     monkeypatch.setattr(
-        gaussian_clusters, "move_clusters", lambda z, *rest: found.append(("move", z.clone())) or move_clusters(z, *rest)
+        gaussian_clusters,
+        "move_clusters",
+        lambda z, *rest: found.append(("move", z.clone())) or move_clusters(z, *rest),
     )
     return found
 

@@ -1,4 +1,4 @@
-"""The divergence of two Gaussians by hand, against torch's and against autograd; Lemma 1; ABC and DCRA without noise."""
+"""The divergence of two Gaussians by hand, against torch's and autograd; Lemma 1; ABC and DCRA without noise."""
 
 import numpy as np
 import pytest
@@ -128,9 +128,7 @@ def within(model, x):
 @pytest.mark.parametrize("divergence", ["euclidean", "kl"])
 def test_codes_gather_around_their_centers_and_the_decoder_holds_them(digits, autoencoder, divergence):
     options = {"autoencoder": autoencoder, "divergence": divergence, "learning_rate": 1e-3, **OPTIONS}
-    free, held = (
-        GaussianDivergence(reconstruction_weight=w, epochs=10, **options).fit(digits.x) for w in (0.0, 1e3)
-    )
+    free, held = (GaussianDivergence(reconstruction_weight=w, epochs=10, **options).fit(digits.x) for w in (0.0, 1e3))
     z, labels = autoencoder.transform(digits.x), free.start_labels_
     centers = np.stack([z[labels == label].mean(0) for label in range(10)])
     before = np.square(z - centers[labels]).sum() / np.square(z - z.mean(0)).sum()
