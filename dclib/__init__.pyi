@@ -4,6 +4,7 @@ import typing
 
 from .autoencoded_kmeans import AutoencodedKMeans as AutoencodedKMeans
 from .autoencoder import Autoencoder as Autoencoder
+from .balanced_kmeans import BalancedKMeans as BalancedKMeans
 from .data import load as load
 from .dcan import DCAN as DCAN
 from .dcra import DCRA as DCRA

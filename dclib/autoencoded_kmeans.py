@@ -7,8 +7,7 @@ import torch
 from torch import Tensor
 
 from dclib.autoencoder import Autoencoder, reconstruction_loss
-from dclib.deep_clusterer import DeepClusterer, Monitor
-from dclib.engine.rows import map_rows
+from dclib.deep_clusterer import DeepClusterer, Monitor, encode_all
 from dclib.engine.training import Batch, descend, train
 from dclib.engine.validation import check_number
 from dclib.kmeans import assign
@@ -99,7 +98,7 @@ class AutoencodedKMeans(DeepClusterer):
 
         def refresh() -> dict[str, float]:
             self._publish(centers)
-            z = map_rows(network.encode, data, fabric)
+            z = encode_all(network, data, fabric)
             return monitor(z, assign(z, centers.detach())[0])
 
         def step(batch: Batch) -> dict[str, Tensor]:

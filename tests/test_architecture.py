@@ -20,7 +20,7 @@ FLOORS = (
     ("engine.device", "engine.validation"),
     ("engine.rows",),
     ("engine.processes", "engine.callbacks", "engine.elkan"),
-    ("engine.saving", "engine.training"),
+    ("engine.saving", "engine.training", "engine.starts"),
     # the subjects, one a file
     ("kmeans", "networks", "augmentation", "features"),
     ("gradient_kmeans", "balanced_kmeans", "autoencoder"),

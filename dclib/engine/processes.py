@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from dclib.engine.device import make_fabric, n_processes
+from dclib.engine.device import draw_seed, make_fabric, n_processes
 from dclib.engine.rows import Shifted
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 class Alone:
     """The processes that share the rows: here one, which has them all. Every sum is already complete."""
 
     rank, size = 0, 1
+    fabric: Fabric | None = None
 
     def sum(self, part: Tensor) -> Tensor:
         """The sum of all processes' parts, in each of them."""
@@ -32,6 +36,10 @@ class Alone:
     def pick(self, value: Tensor, owner: int) -> Tensor:
         """The value of the process `owner`, in all of them."""
         return self.sum(value if self.rank == owner else torch.zeros_like(value))
+
+    def seed(self, random_state) -> int:
+        """A seed from scikit-learn's `random_state`, the same in all processes, also where that is None."""
+        return int(self.pick(torch.tensor(draw_seed(random_state)), 0))
 
     def take(self, x: Tensor | Shifted, numbers: Tensor) -> Tensor:
         """Rows (m, d) by their numbers among the rows of all processes, of which x is this one's share."""
@@ -61,7 +69,7 @@ class Together(Alone):
         self.rank, self.size = self.fabric.global_rank, self.fabric.world_size
 
     def sum(self, part: Tensor) -> Tensor:
-        total: Any = self.fabric.all_reduce(part.clone(), reduce_op="sum")
+        total: Any = self.fabric.all_reduce(part.clone(), reduce_op="sum")  # type: ignore[union-attr]
         return total.to(part.device)  # Fabric adds up on its own device, whichever the parts are on
 
 
