@@ -26,7 +26,6 @@ import torch
 from lightning_fabric.accelerators import CPUAccelerator
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from dclib.engine import device as engine
 from dclib.engine import training
@@ -44,6 +43,8 @@ WAITING = {
 }
 # Looks at the values of tensors on the CPU, but not of those on a GPU.
 CHECKED = {"one_hot"}
+# Calls that run Python code of others, which says itself where new tensors go.
+BACKWARD = {torch.Tensor.backward, torch.autograd.backward, torch.autograd.grad}
 INDEXING = {"index", "index_put_", "_index_put_impl_"}
 Tensor = torch.Tensor
 ASKED = {Tensor.is_cuda.__get__: "cuda", Tensor.is_mps.__get__: "mps", Tensor.is_cpu.__get__: "cpu"}
@@ -51,13 +52,20 @@ DEVICE = Tensor.device.__get__
 Generator = torch.Generator
 
 
-def claim(tensor: torch.Tensor) -> str:
+def claim(tensor: Tensor) -> str:
     """Where the tensor claims to be: "cuda", "mps" or "cpu"."""
     return "cpu" if tensor.layout != torch.strided else getattr(tensor.untyped_storage(), "claim", "cpu")
 
 
-def tensors_in(*values) -> list[torch.Tensor]:
-    return [leaf for leaf in tree_leaves(values) if isinstance(leaf, torch.Tensor)]
+def tensors_in(values) -> list[Tensor]:
+    """The tensors among the arguments of a call: in tuples, lists and dicts, too."""
+    found = []
+    for value in values.values() if isinstance(values, dict) else values:
+        if isinstance(value, Tensor):
+            found.append(value)
+        elif isinstance(value, (list, tuple, dict)):
+            found += tensors_in(value)
+    return found
 
 
 class PretendedGenerator(Generator):
@@ -104,7 +112,7 @@ class Pretended:
             places = (self.kind, "the CPU") if here else ("the CPU", self.kind)
             self.fault(f"{name} on {places[0]} with a generator on {places[1]}")
 
-    def put(self, tensor: torch.Tensor, place: str) -> torch.Tensor:
+    def put(self, tensor: Tensor, place: str) -> Tensor:
         """Let the tensor claim to be there."""
         if place == self.kind == "mps" and tensor.dtype == torch.float64:
             self.fault("float64 on mps")
@@ -115,7 +123,7 @@ class Pretended:
         """The kind of a device that was asked for."""
         return torch.device(device).type
 
-    def copied(self, source: torch.Tensor, to: str, non_blocking: bool) -> None:
+    def copied(self, source: Tensor, to: str, non_blocking: bool) -> None:
         """Note what a copy between the devices makes the CPU wait for."""
         if claim(source) == self.kind:
             self.wait("a copy to the CPU")
@@ -151,14 +159,16 @@ class Calls(TorchFunctionMode):
         place = None
         if kwargs.get("device") is not None:
             place = device.place_of(kwargs["device"])
+            if name == "tensor" and place == device.kind:
+                device.wait("a copy from memory that is not pinned")
             kwargs["device"] = "cpu" if place == device.kind else kwargs["device"]
         here = place == device.kind or (
-            place is None and any(claim(t) == device.kind for t in tensors_in(args, kwargs))
+            place is None and any(claim(t) == device.kind for t in tensors_in((args, kwargs)))
         )
         if kwargs.get("generator") is not None:
             device.look_at_generator(name, kwargs["generator"], here)
         before = device.target, device.in_step
-        device.target = device.kind if here else None
+        device.target = device.kind if here and function not in BACKWARD else None
         device.in_step &= name not in CHECKED
         try:
             out = function(*args, **kwargs)
@@ -212,7 +222,7 @@ class Operations(TorchDispatchMode):
 
     def look_at(self, operation, args, kwargs):
         device, name = self.device, operation._schema.name.split("::")[1]
-        given = tensors_in(args, kwargs)
+        given = tensors_in((args, kwargs))
         places = [claim(tensor) for tensor in given]
         here = device.kind in places or (not given and device.target == device.kind)
         strangers = [t for t, place in zip(given, places) if place != device.kind and t.ndim]
@@ -228,12 +238,12 @@ class Operations(TorchDispatchMode):
         if device.kind in places and name in INDEXING and any(t.dtype == torch.bool for t in tensors_in(args[1])):
             device.wait(f"{name} with a mask")
         if here and torch.Tag.nondeterministic_seeded in operation.tags:
-            if not any(isinstance(value, Generator) for value in tree_leaves((args, kwargs))):
+            if not any(isinstance(value, Generator) for value in (*args, *kwargs.values())):
                 device.fault(f"{name} draws from the global generator of {device.kind}")
         out = operation(*args, **kwargs)
         if here:  # what an operation changed or looked at in another way stays where it was
             known = {id(tensor.untyped_storage()) for tensor in given if tensor.layout == torch.strided}
-            for tensor in tensors_in(out):
+            for tensor in tensors_in((out,)):
                 if id(tensor.untyped_storage()) not in known:
                     device.put(tensor, device.kind)
         return out
