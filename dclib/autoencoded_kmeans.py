@@ -36,8 +36,8 @@ class AutoencodedKMeans(DeepClusterer):
     reconstruction (over features and samples) and half the squared distance to the nearest center (sum over the latent
     dimensions, mean over samples); equation 10 where clustering_weight is 1. The first term is in squared units of X,
     the second grows with the number and the scale of the hidden units, and shrinking them lowers it while growing
-    weights of the decoder keep the first as it is. A strong second term merges the clusters: in the end all samples are
-    in a few, or in one.
+    weights of the decoder keep the first as it is. A strong second term merges the clusters: for many epochs all
+    samples are in a few, or in one.
 
     Parameters (the others as in `dclib.deep_clusterer.DeepClusterer`)
     ----------
