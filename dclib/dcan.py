@@ -119,8 +119,8 @@ class DCAN(GaussianClusterer):
     The encoder's loss: −E[log D(z)] + reconstruction_weight · mean squared reconstruction error, means over samples.
     The clusters follow the encoder: after each epoch one iteration of k-means or EM (the paper's "clustering iteration"
     of one) on the codes of all samples; or, with `buffer_size=600`, at every step of the discriminator on the newest
-    codes, as the paper says ("at least 600 points"). With a `spread` below 1, a cluster that its
-    codes have filled gets narrower each time, and samples between two clusters have to choose.
+    codes, as the paper says ("at least 600 points"). With a `spread` below 1, a cluster that its codes have filled gets
+    narrower each time, and samples between two clusters have to choose.
 
     The text that we have of the paper lost its formulas, activations, layer sizes, batch size and learning rates. We
     read equation (1) as the binary cross-entropy, for both networks, with target 1 for draws and, in the encoder's

@@ -64,12 +64,13 @@ class GaussianDivergence(GaussianClusterer):
     Parameters (the others as in `dclib.gaussian_clusters.GaussianClusterer` and `dclib.deep_clusterer.DeepClusterer`)
     ----------
     divergence : "euclidean" or "kl".
-    reconstruction_weight : of the mean squared error (over features and samples).
+    reconstruction_weight : of the mean squared error (over features and samples). The default is for "kl" and images in
+        [0, 1]; "euclidean" takes about 10 where the codes have a variance of about 1 in each dimension.
     """
 
     def __init__(
         self, n_clusters=10, *, autoencoder=None, init="k-means", n_init=20, clustering="k-means", divergence="kl",
-        reconstruction_weight=100.0, update_interval=1000, buffer_size=None, epochs=10, batch_size=256,
+        reconstruction_weight=1000.0, update_interval=1000, buffer_size=None, epochs=10, batch_size=256,
         learning_rate=1e-4, optimizer="adam", momentum=0.9, callbacks=None, device="auto", precision="auto",
         random_state=None,
     ):  # fmt: skip
