@@ -47,9 +47,7 @@ def configurations() -> dict[str, Configuration]:
     def mnist(method: SavedEstimator, autoencoder=None, n_seeds=None, prepare=None) -> Configuration:
         method.set_params(epochs=15)
         autoencoder = autoencoder or Autoencoder(epochs=30)
-        return Configuration(
-            "mnist", "all", autoencoder, method, n=20_000, prepare=prepare, every=5, n_seeds=n_seeds
-        )
+        return Configuration("mnist", "all", autoencoder, method, n=20_000, prepare=prepare, every=5, n_seeds=n_seeds)
 
     def closed_form(divergence: str, weight: float) -> GaussianDivergence:
         return GaussianDivergence(divergence=divergence, reconstruction_weight=weight)
