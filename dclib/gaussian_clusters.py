@@ -122,7 +122,7 @@ class GaussianClusterer(DeepClusterer):
     update_interval : steps between two updates of the clusters on the codes of all samples inside an epoch; one is made
         after each in any case. An update is one iteration of k-means or EM.
     buffer_size : None, or as many of the newest codes as the clusters are updated on, then at every step. The paper
-        asks for at least 600.
+        asks for at least 600. (These updates run on the CPU: a GPU waits for them.)
 
     Attributes
     ----------
