@@ -204,7 +204,8 @@ for name, more in {"plain": {}, "noise": {"noise": 0.3}, "augment": {"augment": 
     autoencoder.fit(x)  # from the checkpoint
     results[f"{name} codes again"] = autoencoder.transform(x)
 for name, more in {
-    "dec": {}, "mixture dec": {"init": "gmm"}, "idec": {"reconstruction_weight": 1.0}, "augmented dec": {"augment": True},
+    "dec": {}, "mixture dec": {"init": "gmm"}, "idec": {"reconstruction_weight": 1.0},
+    "augmented dec": {"augment": True},
 }.items():
     model = DEC(10, autoencoder=autoencoder, n_init=2, update_interval=2, tol=0, **options, **more).fit(x)
     results |= {f"{name} codes": model.transform(x), f"{name} centers": model.cluster_centers_}
