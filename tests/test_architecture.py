@@ -18,7 +18,7 @@ FLOORS = (
     # the engine: what carries the methods, and no lesson derives
     ("engine",),
     ("engine.device", "engine.validation"),
-    ("engine.rows",),
+    ("engine.rows", "engine.graphs"),
     ("engine.processes", "engine.callbacks", "engine.elkan"),
     ("engine.saving", "engine.training", "engine.starts"),
     # the subjects, one a file
