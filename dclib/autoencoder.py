@@ -201,15 +201,16 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SavedEstima
         options |= {"activation": self.activation, "latent_activation": self.latent_activation}
         return _NETWORKS[self.network](self._input_shape, self.latent_dim, **options)
 
-    def _map(self, name: str, x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-        """The network's method `name` on all rows, in float32."""
+    def _map(self, name: str, x: np.ndarray | Rows, shape: tuple[int, ...]) -> np.ndarray:
+        """The network's method `name` on all rows, in float32; on `Rows` where they are on the device already."""
         # During training (callbacks) the network is on its device already.
         device = next(self.network_.parameters()).device
         training, target = self.network_.training, device if device.type != "cpu" else resolve_device(self.device)
         self.network_.eval().to(target)
         try:
             # Reconstructions of data that do not fit on the GPU do not fit there either.
-            return map_rows(getattr(self.network_, name), Rows(x, shape, target), to_cpu=True).numpy()
+            rows = x if isinstance(x, Rows) else Rows(x, shape, target)
+            return map_rows(getattr(self.network_, name), rows, to_cpu=True).numpy()
         finally:
             self.network_.train(training).to(device)
 
