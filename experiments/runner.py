@@ -148,7 +148,7 @@ def run(experiment: str, name: str, configuration: Configuration, seed: int, unf
             callbacks.append(snapshots[0])
         method.set_params(autoencoder=_fit_autoencoder(autoencoder, data.x, callbacks))
     every = configuration.every
-    if "callbacks" in method.get_params(deep=False):
+    if "epochs" in method.get_params(deep=False):  # k-means has callbacks, too, but starts instead of epochs
         place = HERE / "checkpoints" / experiment / f"{name}-seed{seed}-clusterer.ckpt"
         callbacks = [Scores(data.x, data.y, every)] if data.y is not None else []
         if configuration.evaluate:
