@@ -14,11 +14,19 @@ from torch import Tensor, nn
 
 from dclib.augmentation import RandomShiftRotate
 from dclib.engine.callbacks import History, check_callbacks
-from dclib.engine.device import draw_seed, make_fabric, resolve_device, seeded
-from dclib.engine.rows import Rows, map_rows
+from dclib.engine.device import draw_seed, make_fabric, seeded
+from dclib.engine.rows import Rows, map_network
 from dclib.engine.saving import SavedEstimator
 from dclib.engine.training import Batch, adam, descend, train
-from dclib.engine.validation import all_or_nothing, check_choice, check_number, check_x, warn, warn_of_magnitude
+from dclib.engine.validation import (
+    all_or_nothing,
+    check_choice,
+    check_layers,
+    check_number,
+    check_x,
+    warn,
+    warn_of_magnitude,
+)
 from dclib.networks import ConvAutoencoder, DenseAutoencoder, ShallowAutoencoder
 
 if TYPE_CHECKING:
@@ -173,22 +181,13 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SavedEstima
         if isinstance(self.network, nn.Module):
             return copy.deepcopy(self.network)
         check_choice("network", self.network, _NETWORKS)
-        hidden = self.hidden if isinstance(self.hidden, (list, tuple, type(None))) else [self.hidden, None]
-        if any(not isinstance(size, (int, np.integer)) or size < 1 for size in hidden or ()):
-            raise ValueError(f"hidden={self.hidden!r} must be a tuple of layer sizes, such as (500, 500, 2000).")
-        options = {} if hidden is None else {"hidden": tuple(hidden)}
+        check_layers("hidden", self.hidden)
+        options = {} if self.hidden is None else {"hidden": tuple(self.hidden)}
         return _NETWORKS[self.network](self._input_shape, self.latent_dim, activation=self.activation, **options)
 
     def _map(self, name: str, x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         """The network's method `name` on all rows, in float32."""
-        # During training (callbacks) the network is on its device already.
-        device = next(self.network_.parameters()).device
-        training, target = self.network_.training, device if device.type != "cpu" else resolve_device(self.device)
-        self.network_.eval().to(target)
-        try:
-            return map_rows(getattr(self.network_, name), Rows(x, shape, target)).cpu().numpy()
-        finally:
-            self.network_.train(training).to(device)
+        return map_network(self.network_, getattr(self.network_, name), x, shape, self.device)
 
     def transform(self, X) -> np.ndarray:
         """Latent codes (n, latent_dim), computed in float32."""

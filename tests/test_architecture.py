@@ -26,7 +26,8 @@ FLOORS = (
     ("gradient_kmeans", "balanced_kmeans", "autoencoder"),
     ("gmm",),
     ("latent", "deep_clusterer"),
-    ("autoencoded_kmeans", "dec", "dcra", "dcan"),
+    ("autoencoded_kmeans", "dec", "dcra", "dcan", "network_clusterer"),
+    ("neighbor_clustering", "self_labelling"),
     # the classroom: what shows them
     ("classroom", "classroom.plots", "classroom.exercises"),
     ("classroom.demos.picture", "classroom.demos.point_canvas"),

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+from dclib.engine.device import resolve_device
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -65,6 +67,22 @@ def map_rows(function: Callable[[Tensor], Tensor], rows: Rows, fabric: Fabric | 
         at += len(part)
     assert found is not None
     return found if size == 1 else fabric.all_reduce(found, reduce_op="sum")  # type: ignore[union-attr, return-value]
+
+
+def map_network(
+    network: nn.Module, function: Callable[[Tensor], Tensor], x: np.ndarray, shape: tuple[int, ...], device="auto"
+) -> np.ndarray:
+    """`function`, which calls the network, on all rows of x (n, d), in float32; the network goes to the device for it.
+
+    During training (callbacks) it is on its device already, and goes back to training afterwards.
+    """
+    home, training = next(network.parameters()).device, network.training
+    target = home if home.type != "cpu" else resolve_device(device)
+    network.eval().to(target)
+    try:
+        return map_rows(function, Rows(x, shape, target)).cpu().numpy()
+    finally:
+        network.train(training).to(home)
 
 
 def is_memmap(rows: np.ndarray | None) -> bool:
