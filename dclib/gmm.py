@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from sklearn.base import ClusterMixin
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from dclib.balanced_kmeans import balanced_start
-from dclib.engine.device import make_generator
+from dclib.engine.device import draw_seed, make_generator
 from dclib.engine.rows import Shifted, as_tensor
 from dclib.engine.saving import SavedEstimator
-from dclib.engine.validation import all_or_nothing, check_centers, check_choice, check_number, check_x, warn
+from dclib.engine.starts import best_start
+from dclib.engine.validation import all_or_nothing, check_choice, check_number, check_x, given_centers, warn
 from dclib.kmeans import assign, kmeans_plus_plus, lloyd, update
 
 COVARIANCE_TYPES = ("full", "tied", "diag", "spherical")
@@ -161,12 +163,13 @@ class GaussianMixture(ClusterMixin, SavedEstimator):
     n_components : number of components k.
     covariance_type : "full" (each its own), "tied" (one for all), "diag" (axes along the features) or "spherical".
     init : "k-means", "balanced" (clusters of equal size, on at most 20,000 of the samples), "random" (k different
-        samples) or an array (k, d) of means. The first weights, means and covariances are those of the samples nearest
-        to each.
+        samples), an array (k, d) of means, or a function init(X, n_components, random_state) that returns one, with X
+        as rows (n, d). The first weights, means and covariances are those of the samples nearest to each.
     n_init : starts; the one with the highest likelihood is kept. An array as `init` is one start.
     max_iter : most EM iterations of one start.
     tol : a start ends when an iteration changes the mean log-likelihood by less than this.
     reg_covar : added to the diagonal of the covariances, in the units of X squared.
+    callbacks : list, called after each start, such as [Progress()]; none of them may be a `Checkpoint`.
     random_state : None, int or RandomState; the same int gives the same result.
 
     Attributes
@@ -175,16 +178,17 @@ class GaussianMixture(ClusterMixin, SavedEstimator):
     cholesky_ : factors A of the covariances, Σ = A Aᵀ, in the same shape (deviations for diag and spherical); float64,
         since a covariance rounded to float32 may have no factor any more,
     labels_ (n,), lower_bound_ : mean log-likelihood, n_iter_ : EM iterations of the best start, lower_bounds_ : its
-    mean log-likelihood before each of them and at the end, converged_ : whether it ended by `tol`,
-    image_shape_ : (c, h, w) or None.
+    mean log-likelihood before each of them and at the end, converged_ : whether it ended by `tol`, history_ : of each
+    start, the loss (minus the mean log-likelihood) and the iterations, image_shape_ : (c, h, w) or None.
     """
 
     def __init__(
         self, n_components=10, *, covariance_type="full", init="k-means", n_init=5, max_iter=200, tol=1e-3,
-        reg_covar=1e-6, random_state=None,
+        reg_covar=1e-6, callbacks=None, random_state=None,
     ):  # fmt: skip
         self.n_components, self.covariance_type, self.init, self.n_init = n_components, covariance_type, init, n_init
-        self.max_iter, self.tol, self.reg_covar, self.random_state = max_iter, tol, reg_covar, random_state
+        self.max_iter, self.tol, self.reg_covar, self.callbacks = max_iter, tol, reg_covar, callbacks
+        self.random_state = random_state
 
     @all_or_nothing
     def fit(self, X, y=None):
@@ -194,10 +198,17 @@ class GaussianMixture(ClusterMixin, SavedEstimator):
         self._check_parameters(len(rows))
         origin = rows.mean(axis=0)  # float32 keeps more digits around it
         x = torch.from_numpy(rows - origin)
-        runs = (self._expectation_maximization(x, labels) for labels in self._starts(x, origin))
-        mixture, self.lower_bounds_, self.converged_ = max(runs, key=lambda run: run[1][-1])
+
+        def search(labels: Tensor, report: Callable[[float], None]) -> tuple[float, tuple[Mixture, list[float], bool]]:
+            found = self._expectation_maximization(x, labels, report)
+            return -found[1][-1], found
+
+        def publish(found: tuple[Mixture, list[float], bool]) -> None:
+            self._publish(found[0], origin)
+
+        starts = self._starts(rows, x, origin)
+        _, self.lower_bounds_, self.converged_ = best_start(self, starts, self._n_starts, search, publish)
         self.lower_bound_, self.n_iter_ = self.lower_bounds_[-1], len(self.lower_bounds_) - 1
-        self._publish(mixture, origin)
         # Labels by way of `predict`, so that the two agree to the last tie.
         self.labels_ = self._log_joint(rows).argmax(1).numpy()
         if not self.converged_:
@@ -226,17 +237,21 @@ class GaussianMixture(ClusterMixin, SavedEstimator):
         for name in ("tol", "reg_covar"):
             check_number(name, getattr(self, name), 0)
 
-    def _starts(self, x: Tensor, origin: np.ndarray) -> Iterator[Tensor]:
+    @property
+    def _n_starts(self) -> int:
+        return self.n_init if isinstance(self.init, str) or callable(self.init) else 1
+
+    def _starts(self, rows: np.ndarray, x: Tensor, origin: np.ndarray) -> Iterator[Tensor]:
         """For each start the component (n,) that each sample belongs to at first. x: (n, d), less the origin (d,)"""
         k = self.n_components
-        if not isinstance(self.init, str):
-            means = check_centers(self.init, (k, x.shape[1]), origin.dtype)
-            yield assign(x, torch.from_numpy(means - origin))[0]
-            return
-        check_choice("init", self.init, ("k-means", "balanced", "random"), "means (k, d)")
-        generator = make_generator(self.random_state)
-        for _ in range(self.n_init):
-            if self.init == "random":
+        if isinstance(self.init, str):
+            check_choice("init", self.init, ("k-means", "balanced", "random"), "means (k, d)")
+        seed = draw_seed(self.random_state)
+        generator, random_state = torch.Generator().manual_seed(seed), check_random_state(seed)
+        for _ in range(self._n_starts):
+            if not isinstance(self.init, str):
+                yield assign(x, torch.from_numpy(given_centers(self.init, rows, k, random_state) - origin))[0]
+            elif self.init == "random":
                 yield assign(x, x[torch.randperm(len(x), generator=generator)[:k]])[0]
             elif self.init == "balanced":
                 sample = x[torch.randperm(len(x), generator=generator)[:20_000]]
@@ -245,7 +260,9 @@ class GaussianMixture(ClusterMixin, SavedEstimator):
                 tol = 1e-4 * float(x.var(0, correction=0).mean())
                 yield lloyd(x, x[kmeans_plus_plus(x, k, generator)], tol=tol)[1]
 
-    def _expectation_maximization(self, x: Tensor, labels: Tensor) -> tuple[Mixture, list[float], bool]:
+    def _expectation_maximization(
+        self, x: Tensor, labels: Tensor, report: Callable[[float], None]
+    ) -> tuple[Mixture, list[float], bool]:
         """EM from these components (n,) -> mixture, mean log-likelihood before each step and at the end, converged."""
         k, d = self.n_components, x.shape[1]
         means = update(x, labels, k, torch.ones(len(x), dtype=x.dtype))[0].double()
@@ -258,6 +275,7 @@ class GaussianMixture(ClusterMixin, SavedEstimator):
         while len(bounds) < self.max_iter and not converged:
             mixture, bound = em_step(x, mixture, **step)
             bounds.append(bound)
+            report(-bound)
             converged = len(bounds) > 1 and abs(bounds[-1] - bounds[-2]) < self.tol
         return mixture, [*bounds, float(log_joint(x, mixture).logsumexp(1).double().mean())], converged
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
 from torch import Tensor
 
 from dclib.engine.device import draw_seed, epoch_generator, make_fabric, resolve_device
@@ -16,11 +17,11 @@ from dclib.engine.rows import Rows, cluster_sums, cluster_weights
 from dclib.engine.training import Batch, train
 from dclib.engine.validation import (
     all_or_nothing,
-    check_centers,
     check_choice,
     check_n_clusters,
     check_number,
     check_x,
+    given_centers,
     warn,
 )
 from dclib.kmeans import KMeans, assign, kmeans_plus_plus, squared_distances
@@ -167,8 +168,8 @@ class GradientKMeans(KMeans):
         "auto" is "mean" at temperature 0, else "adam".
     learning_rate : for torch's optimizers. Adam and its kin move a coordinate by about so much a step, in the units of
         X. For "sgd" try 1: a center is then about the mean of its last `batch_size` samples.
-    init : "k-means++" (on a sample of the rows), "random" (k different samples) or an array (k, d) of centers, such as
-        Samplawski's start np.eye(k, d).
+    init : "k-means++" (on a sample of the rows), "random" (k different samples), an array (k, d) of centers, such as
+        Samplawski's start np.eye(k, d), or a function init(X, n_clusters, random_state), as in `KMeans`.
     revive : after each epoch move centers that were nearest to no sample in it to samples, drawn in proportion to the
         squared distance from their centers (in `partial_fit`: after 100·k samples without one).
     tol : training ends when an epoch lowers the loss by this share or less, and revives no center; 0 is never. The
@@ -329,9 +330,9 @@ class GradientKMeans(KMeans):
         """Centers (k, d), and the mean of a sample of the rows (d,): about where the data are."""
         generator = torch.Generator().manual_seed(seed)
         sample = rows[torch.randperm(len(rows), generator=generator)[: max(_SAMPLE, self.n_clusters)].numpy()]
-        shift, shape = sample.mean(axis=0), (self.n_clusters, rows.shape[1])
+        shift = sample.mean(axis=0)
         if not isinstance(self.init, str):
-            return check_centers(self.init, shape, rows.dtype), shift
+            return given_centers(self.init, rows, self.n_clusters, check_random_state(seed)), shift
         check_choice("init", self.init, ("k-means++", "random"), "centers (k, d)")
         if self.init == "random":
             return sample[: self.n_clusters], shift

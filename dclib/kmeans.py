@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight
 from torch import Tensor
 
-from dclib.engine.device import draw_seed
 from dclib.engine.elkan import ElkanSteps
 from dclib.engine.processes import ALONE, Alone, everyone
 from dclib.engine.rows import Shifted, as_tensor, cluster_sums, cluster_weights, is_memmap, row_blocks, squared_norms
 from dclib.engine.saving import SavedEstimator
+from dclib.engine.starts import best_start
 from dclib.engine.validation import (
     all_or_nothing,
-    check_centers,
     check_choice,
     check_n_clusters,
     check_number,
     check_x,
+    given_centers,
     warn,
 )
 
@@ -160,15 +161,17 @@ def lloyd(
     *,
     everyone: Alone = ALONE,
     bounds: bool | None = None,
+    report: Callable[[float], None] = lambda loss: None,
 ) -> tuple[Tensor, Tensor, list[float]]:
-    """Lloyd's algorithm from these centers -> centers (k, d), labels (n,), loss of each iteration.
+    """Lloyd's algorithm from these centers -> centers (k, d), labels (n,), losses.
 
     Alternates the E-step (`assign`) and the M-step (`update`) until no label changes, or the squared movement of the
     centers is at most `tol`; a last E-step makes labels and centers agree. Empty clusters are refilled with the point
-    farthest from its center.
+    farthest from its center. The losses are those before the M-step of each iteration, and the one at the end.
 
     bounds: whether to leave out the distances that cannot change a label (`ElkanSteps`); None does where it is faster.
     everyone: the processes of which each works on its share x of the rows: they find the same centers.
+    report: called with the loss of each iteration.
     """
     n_clusters = len(centers)
     weight = torch.ones(len(x), dtype=x.dtype, device=x.device) if sample_weight is None else sample_weight
@@ -179,8 +182,9 @@ def lloyd(
     for _ in range(max_iter):
         loss, changed = everyone.sum(steps.assign(centers)).tolist()
         losses.append(loss)
-        if not changed:
-            return centers, steps.labels, losses
+        report(loss)
+        if not changed:  # an iteration, too, whose M-step leaves the centers where they are
+            return centers, steps.labels, [*losses, loss]
         sums, weights = map(everyone.sum, steps.totals())
         if not weights.all():
             distances = assign(x, centers)[1]
@@ -237,24 +241,31 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Sa
     Parameters
     ----------
     n_clusters : number of clusters k.
-    init : "k-means++", "random" (k different samples) or an array (k, d) of centers.
-    n_init : starts; the one with the lowest loss is kept. An array as `init` is one start.
+    init : "k-means++", "random" (k different samples), an array (k, d) of centers, or a function
+        init(X, n_clusters, random_state) that returns one, with X as rows (n, d).
+    n_init : starts; the one with the lowest loss is kept. An array as `init` is one start. "auto" is 1 for "k-means++",
+        whose starts differ little, else 10.
     max_iter : most iterations of one start.
     tol : a start ends when the squared movement of the centers is at most `tol` times the mean feature variance.
+    callbacks : list, called after each start, such as [Progress()]; none of them may be a `Checkpoint`.
     random_state : None, int or RandomState; the same int gives the same result.
 
     Attributes
     ----------
     cluster_centers_ (k, d), labels_ (n,), inertia_ : the loss, n_iter_ : iterations of the best start,
-    inertia_history_ : its loss before each update of the centers, and at the end, image_shape_ : (c, h, w) or None.
+    inertia_history_ : its loss before each update of the centers, and at the end, history_ : of each start, the loss
+    and the iterations, image_shape_ : (c, h, w) or None.
     """
 
-    def __init__(self, n_clusters=10, *, init="k-means++", n_init=10, max_iter=300, tol=1e-4, random_state=None):
+    def __init__(
+        self, n_clusters=10, *, init="k-means++", n_init=10, max_iter=300, tol=1e-4, callbacks=None, random_state=None
+    ):
         self.n_clusters = n_clusters
         self.init = init
         self.n_init = n_init
         self.max_iter = max_iter
         self.tol = tol
+        self.callbacks = callbacks
         self.random_state = random_state
 
     @all_or_nothing
@@ -266,9 +277,9 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Sa
         """
         rows = check_x(self, X, reset=True)
         check_n_clusters(self.n_clusters, len(rows))
-        check_number("n_init", self.n_init, 1, integer=True)
         check_number("max_iter", self.max_iter, 1, integer=True)
         check_number("tol", self.tol, 0)
+        n_starts = self._n_starts()
         weight = torch.from_numpy(_check_sample_weight(sample_weight, rows, dtype=rows.dtype, ensure_non_negative=True))
         if not weight.any():
             raise ValueError("All sample weights are zero: at least one must be positive.")
@@ -281,43 +292,57 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Sa
         mean = processes.sum(own.sum(0)) / len(rows)
         x = Shifted(own, mean) if is_memmap(rows) else own - mean
         tol = self.tol * float(processes.sum(squared_norms(x).sum())) / rows.size
-        best = None
-        for centers in self._starts(x, mean, weight, processes):
-            run = lloyd(x, centers, weight, self.max_iter, tol, everyone=processes)
-            # Not by rounding alone: of starts that end in the same place the first, however many processes there are.
-            if best is None or run[2][-1] < (1 - 1e-6) * best[2][-1]:
-                best = run
-        assert best is not None
-        centers, _, losses = best
-        self.cluster_centers_ = (centers + mean).numpy()
+
+        def search(start: Tensor, report: Callable[[float], None]) -> tuple[float, tuple[Tensor, list[float]]]:
+            centers, _, losses = lloyd(x, start, weight, self.max_iter, tol, everyone=processes, report=report)
+            return losses[-1], (centers, losses)
+
+        def publish(found: tuple[Tensor, list[float]]) -> None:
+            self.cluster_centers_ = (found[0] + mean).numpy()
+
+        starts = self._starts(n_starts, processes.seed(self.random_state), rows, x, mean, weight, processes)
+        # Not by rounding alone: of starts that end in the same place the first, however many processes there are.
+        _, losses = best_start(self, starts, n_starts, search, publish, margin=1e-6, everyone=processes)
         # Labels by way of `predict`, so that the two agree to the last tie.
         labels, distances = self._nearest(rows[mine])
         self.labels_ = processes.concatenate(labels, len(rows)).numpy()
         self.inertia_ = float(processes.sum(weight.double() @ distances.double()))
         self.n_iter_, self.inertia_history_ = len(losses) - 1, [*losses[:-1], self.inertia_]
+        self._warn_of_empty_clusters()
+        return self
+
+    def _n_starts(self) -> int:
+        if isinstance(self.init, str):
+            check_choice("init", self.init, ("k-means++", "random"), "centers (k, d)")
+        auto = isinstance(self.n_init, str) and self.n_init == "auto"
+        if not auto:
+            check_number("n_init", self.n_init, 1, integer=True)
+        if not (isinstance(self.init, str) or callable(self.init)):
+            return 1
+        return (1 if self.init == "k-means++" else 10) if auto else self.n_init
+
+    def _starts(
+        self, n_starts: int, seed: int, rows: np.ndarray, x: Tensor | Shifted, mean: Tensor,
+        weight: Tensor | None = None, processes: Alone = ALONE,
+    ) -> Iterator[Tensor]:  # fmt: skip
+        """Centers (k, d) to start from, less the mean (d,). x (m, d): the rows of this process, less the mean."""
+        generator, random_state = torch.Generator().manual_seed(seed), check_random_state(seed)
+        for _ in range(n_starts):
+            if not isinstance(self.init, str):
+                given = given_centers(self.init, rows, self.n_clusters, random_state)
+                yield processes.pick(torch.from_numpy(given), 0) - mean
+            elif self.init == "random":
+                yield processes.take(x, torch.randperm(len(rows), generator=generator)[: self.n_clusters])
+            else:
+                yield processes.take(x, kmeans_plus_plus(x, self.n_clusters, generator, weight, processes))
+
+    def _warn_of_empty_clusters(self) -> None:
         n_found = len(np.unique(self.labels_))
         if n_found < self.n_clusters:
             warn(
                 f"Only {n_found} of {self.n_clusters} clusters have points: X may hold fewer distinct samples.",
                 ConvergenceWarning,
             )
-        return self
-
-    def _starts(self, x: Tensor | Shifted, mean: Tensor, weight: Tensor, processes: Alone) -> Iterator[Tensor]:
-        if not isinstance(self.init, str):
-            centers = torch.from_numpy(check_centers(self.init, (self.n_clusters, x.shape[1]), mean.numpy().dtype))
-            yield centers - mean
-            return
-        check_choice("init", self.init, ("k-means++", "random"), "centers (k, d)")
-        seed = processes.pick(torch.tensor(draw_seed(self.random_state)), 0)
-        generator = torch.Generator().manual_seed(int(seed))
-        n = int(processes.sum(torch.tensor(len(x))))
-        for _ in range(self.n_init):
-            if self.init == "random":
-                chosen = torch.randperm(n, generator=generator)[: self.n_clusters]
-            else:
-                chosen = kmeans_plus_plus(x, self.n_clusters, generator, weight, processes)
-            yield processes.take(x, chosen)
 
     def predict(self, X) -> np.ndarray:
         """Nearest center of each sample -> (n,)."""

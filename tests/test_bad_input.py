@@ -113,10 +113,11 @@ NUMBERS = {
     "temperature": (-1.0, np.nan),
     "learning_rate": (0, -1e-3, np.nan, np.inf, "fast"),
     "discriminator_learning_rate": (0, "fast"),
+    "momentum": (-0.1, 1.1, np.nan),
     "epochs": (0, -3, 1.5, None),
     "batch_size": (0, 2.5, "all"),
     "latent_dim": (0, 2.5, None),
-    "n_init": (0, 1.5, "auto"),
+    "n_init": (0, 1.5, "all"),
     "max_iter": (0, np.inf),
     "update_interval": (0, 0.5),
     "tol": (-1e-3, np.nan, "low"),
@@ -128,7 +129,7 @@ for name, values in NUMBERS.items():
         message = rf"{name}={value!r} must be an? (integer|number)"
         CASES.append(Case(f"{name}={value!r}", message, parameters={name: value}))
 
-CENTERS = ("KMeans", "GradientKMeans", "GaussianMixture")  # take an array of centers as `init`
+CENTERS = ("KMeans", "GradientKMeans", "BalancedKMeans", "GaussianMixture")  # take an array of centers as `init`
 CASES += [
     Case("unknown device", "device='warp' is not known", parameters={"device": "warp"}),
     Case("absent device", "device='cuda:99' is not on this machine", parameters={"device": "cuda:99"}),
@@ -150,7 +151,7 @@ CASES += [
     Case("a callback's class", "callbacks=.*must be a list", parameters={"callbacks": [Progress]}),
     Case(
         "an early stop on an unknown column",
-        "monitor='acc'.*the history has the columns epoch, loss",
+        "monitor='acc'.*the history has the columns (epoch|start), loss",
         parameters={"callbacks": [EarlyStopping("acc")]},
     ),
     Case(

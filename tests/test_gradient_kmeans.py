@@ -185,6 +185,26 @@ def test_starts(digits):
     assert np.mean(starts["k-means++"]) < 0.95 * np.mean(starts["random"])
 
 
+def test_a_start_of_ones_own(digits):
+    def init(x, n_clusters, random_state):
+        return x[random_state.choice(len(x), n_clusters, replace=False)]
+
+    a, b = (GradientKMeans(10, init=init, epochs=2, random_state=seed).fit(digits) for seed in (0, 0))
+    assert np.array_equal(a.cluster_centers_, b.cluster_centers_)
+    start, _ = a._start(digits, 5)
+    assert all((digits == center).all(1).any() for center in start)
+    assert not np.array_equal(start, a._start(digits, 6)[0])
+    first = GradientKMeans(10, init=init, random_state=0).partial_fit(digits[:50])
+    assert first.cluster_centers_.shape == (10, 64)
+
+
+def test_integers_keep_their_digits():
+    x = np.repeat(2**24 + np.array([[0], [1], [5], [6]]), 5, axis=0)
+    model = GradientKMeans(4, init=x[::5], epochs=2, random_state=0).fit(x)
+    assert model.cluster_centers_[:, 0] - 2**24 == pytest.approx([0, 1, 5, 6])
+    assert GradientKMeans(4).partial_fit(x.astype(np.uint8)).cluster_centers_.dtype == np.float32
+
+
 @pytest.mark.parametrize("name", optimizers())
 def test_every_torch_optimizer_lowers_the_loss_and_goes_on_after_loading(digits, name, tmp_path):
     model = GradientKMeans(10, optimizer=name, init=digits[:10], epochs=5, tol=0, random_state=0)

@@ -157,7 +157,9 @@ def test_better_than_its_start_on_real_digits(digits):
 def test_on_codes_behind_an_autoencoder(digits, autoencoder):
     model = LatentClustering(autoencoder, NeighborClustering(10, epochs=5, random_state=0)).fit(digits.x)
     assert np.array_equal(model.predict(digits.x), model.labels_)
-    assert np.array_equal(model.predict_proba(digits.x), model.clusterer_.predict_proba(autoencoder.transform(digits.x)))
+    assert np.array_equal(
+        model.predict_proba(digits.x), model.clusterer_.predict_proba(autoencoder.transform(digits.x))
+    )
     np.testing.assert_allclose(model.predict_proba(digits.x).sum(1), 1, atol=1e-5)
 
 

@@ -58,9 +58,11 @@ def run(tmp_path):
     def run(script: str, **arrays: np.ndarray) -> tuple[dict, list[dict]]:
         np.savez(tmp_path / "arrays.npz", **arrays)
         before = f"import os\nimport numpy as np\narrays = np.load({str(tmp_path / 'arrays.npz')!r})\nresults = {{}}\n"
+        before += "import torch\ntorch._C._mps_is_available = lambda: False\n"
         after = f"\nnp.savez({str(tmp_path)!r} + '/' + os.environ.get('RANK', 'one'), **results)\n"
         (tmp_path / "script.py").write_text(before + script + after)
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        # All on the CPU, wherever the tests run: one GPU would be too few for two processes.
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
         for launcher in ([], TORCHRUN):
             done = subprocess.run(
                 [sys.executable, *launcher, tmp_path / "script.py"],
@@ -242,3 +244,29 @@ for name, model in models.items():
             assert np.mean(first[name] == one[name]) > 0.99
         else:
             np.testing.assert_allclose(first[name], one[name], atol=2e-3 * np.abs(one[name]).max())
+
+
+def test_all_processes_stop_when_the_first_one_does(run):
+    """What makes a process stop may differ in the last digit on unlike machines. None waits for those that stopped."""
+    script = """
+from dclib.autoencoder import Autoencoder
+from dclib.engine.callbacks import Callback, Checkpoint
+
+class StopOf(Callback):
+    def __init__(self, rank):
+        self.rank = rank
+
+    def on_epoch_end(self, run):
+        run.stop |= run.epoch == 2 and run.fabric.global_rank == self.rank
+
+for rank in (0, 1):
+    path = f"{os.path.dirname(__file__)}/{os.environ.get('WORLD_SIZE')}-{rank}.ckpt"
+    options = {"epochs": 5, "batch_size": 32, "precision": "32-true", "random_state": 0}
+    model = Autoencoder(2, hidden=(8,), callbacks=[StopOf(rank), Checkpoint(path, every=9)], **options)
+    results[f"epochs of {rank}"] = len(model.fit(arrays["x"]).history_)
+"""
+    from dclib.data import load
+
+    _, two = run(script, x=load("digits").x[:200])
+    for found in two:
+        assert found["epochs of 0"] == 2 and found["epochs of 1"] == 5

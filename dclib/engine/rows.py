@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from dclib.engine.device import resolve_device
+from dclib.engine.device import free_memory, resolve_device
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -30,29 +30,53 @@ class Rows:
     """The whole data set as one tensor of `dtype`; `rows[indices]` is a batch on the device, one `index_select`.
 
     It lives on the device if it takes at most half of the free memory there, else in main memory; a numpy.memmap of
-    this dtype stays on disk and is read batch by batch.
+    this dtype stays on disk and is read batch by batch, where the device is the CPU or shares its memory (mps).
     """
 
     def __init__(self, x: np.ndarray, shape: tuple[int, ...], device: torch.device, dtype=np.float32):
         self.device = device
-        self.tensor = as_tensor(np.ascontiguousarray(x, dtype=dtype)).view(-1, *shape)
-        if device.type != "cuda" or 2 * self.tensor.nbytes < torch.cuda.mem_get_info(device)[0]:
+        rows = np.ascontiguousarray(x, dtype=dtype)
+        self.tensor = as_tensor(rows).view(-1, *shape)
+        stays = device.type == "cpu" or (device.type == "mps" and is_memmap(rows))
+        if not stays and 2 * self.tensor.nbytes < free_memory(device):
             self.tensor = self.tensor.to(device)
+        self.at_hand = self.tensor.device.type == device.type
 
     def __len__(self) -> int:
         return len(self.tensor)
 
     def __getitem__(self, indices: Tensor) -> Tensor:
-        return self.tensor.index_select(0, indices.to(self.tensor.device)).to(self.device, non_blocking=True)
+        """Rows by their numbers, which had better be where `tensor` is: else they are copied, and waited for."""
+        indices = indices.to(self.tensor.device)
+        if self.at_hand:
+            return self.tensor.index_select(0, indices)
+        shape = len(indices), *self.tensor.shape[1:]
+        buffer = torch.empty(shape, dtype=self.tensor.dtype, pin_memory=self._pinned)
+        return self._send(torch.index_select(self.tensor, 0, indices, out=buffer))
 
     def blocks(self, share: slice = slice(None)) -> Iterator[Tensor]:
+        """These rows in their order, block by block, on the device."""
         for block in self.tensor[share].split(BLOCK):
-            yield block.to(self.device, non_blocking=True)
+            yield block if self.at_hand else self._send(block.pin_memory() if self._pinned else block)
+
+    @property
+    def _pinned(self) -> bool:
+        """Whether rows go to the device by way of pinned memory, from which a GPU copies while the CPU goes on.
+
+        PyTorch keeps the buffers there for the next batches, and gives one out again when its copy is done: the CPU
+        fills one while the GPU reads another.
+        """
+        return self.device.type == "cuda"
+
+    def _send(self, rows: Tensor) -> Tensor:
+        return rows.to(self.device, non_blocking=self._pinned)
 
 
 @torch.no_grad()
-def map_rows(function: Callable[[Tensor], Tensor], rows: Rows, fabric: Fabric | None = None) -> Tensor:
-    """`function` on all rows, block by block, without gradients -> float32 on the device.
+def map_rows(
+    function: Callable[[Tensor], Tensor], rows: Rows, fabric: Fabric | None = None, *, to_cpu: bool = False
+) -> Tensor:
+    """`function` on all rows, block by block, without gradients -> float32 on the device, or in main memory (`to_cpu`).
 
     With the `fabric` of several processes, each computes its share, and all return all rows.
     """
@@ -62,7 +86,7 @@ def map_rows(function: Callable[[Tensor], Tensor], rows: Rows, fabric: Fabric | 
     for block in rows.blocks(slice(at, end)):
         part = function(block)
         if found is None:  # one array, since many small ones between the large ones of `function` would scatter memory
-            found = torch.zeros(len(rows), *part.shape[1:], device=part.device)
+            found = torch.zeros(len(rows), *part.shape[1:], device="cpu" if to_cpu else part.device)
         found[at : at + len(part)] = part
         at += len(part)
     assert found is not None
@@ -80,7 +104,8 @@ def map_network(
     target = home if home.type != "cpu" else resolve_device(device)
     network.eval().to(target)
     try:
-        return map_rows(function, Rows(x, shape, target)).cpu().numpy()
+        # Reconstructions of data that do not fit on the GPU do not fit there either.
+        return map_rows(function, Rows(x, shape, target), to_cpu=True).numpy()
     finally:
         network.train(training).to(home)
 
