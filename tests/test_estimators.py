@@ -41,6 +41,7 @@ from dclib.latent import LatentClustering
 from dclib.neighbor_clustering import NeighborClustering
 from dclib.self_labelling import SelfLabelling
 
+FEW = {"batch_size": 16, "learning_rate": 0.02}  # enough steps for few samples
 SMALL = {"latent_dim": 2, "hidden": (8,), "epochs": 2, "batch_size": 32}
 
 
@@ -57,10 +58,8 @@ def estimators():
         AutoencodedKMeans(3, autoencoder=Autoencoder(**SMALL), n_init=2, epochs=2, batch_size=32),
         DCAN(3, autoencoder=Autoencoder(**SMALL), n_init=2, epochs=2, batch_size=32),
         DCRA(3, autoencoder=Autoencoder(**SMALL), n_init=2, epochs=2, batch_size=32),
-        NeighborClustering(3, n_init=2, n_neighbors=2, hidden=(8,), start_epochs=2, epochs=4, batch_size=32),
-        SelfLabelling(
-            GaussianMixture(3, covariance_type="diag", reg_covar=1e-3, n_init=1), hidden=(8,), epochs=4, batch_size=32
-        ),
+        NeighborClustering(3, n_init=2, n_neighbors=2, hidden=(8,), start_epochs=8, epochs=12, **FEW),
+        SelfLabelling(GaussianMixture(3, covariance_type="diag", reg_covar=1e-3, n_init=1), hidden=(8,), **FEW),
     ]
 
 
