@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -27,17 +27,29 @@ from dclib.engine.validation import (
     warn,
     warn_of_magnitude,
 )
-from dclib.networks import ConvAutoencoder, DenseAutoencoder, ShallowAutoencoder
+from dclib.networks import BatchNormAutoencoder, ConvAutoencoder, DenseAutoencoder, ShallowAutoencoder
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-_NETWORKS = {"dense": DenseAutoencoder, "conv": ConvAutoencoder, "shallow": ShallowAutoencoder}
+_NETWORKS = {
+    "dense": DenseAutoencoder,
+    "conv": ConvAutoencoder,
+    "conv-bn": BatchNormAutoencoder,
+    "shallow": ShallowAutoencoder,
+}
 
 
 def reconstruction_loss(reconstruction: Tensor, target: Tensor) -> Tensor:
     """Squared error, mean over the features and mean over the batch: the same for any batch size and image size."""
     return (reconstruction - target).square().mean()
+
+
+def share_buffers(network: nn.Module, fabric: Fabric) -> None:
+    """Give all processes the first one's buffers: each took the statistics of batch normalisation from its own rows."""
+    if fabric.world_size > 1:
+        for buffer in network.buffers():
+            buffer.copy_(fabric.broadcast(buffer.cpu()))
 
 
 def augmenter(augment, image_shape) -> RandomShiftRotate | None:
@@ -80,10 +92,13 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SavedEstima
     Parameters
     ----------
     latent_dim : size of the code.
-    network : "dense", "conv" (for images), "shallow" (one layer, whose activations are the code) or an `nn.Module` with
+    network : "dense", "conv" (for images), "conv-bn" (for images in [0, 1]: 4 × 4 convolutions with batch
+        normalisation, sigmoid output), "shallow" (one layer, whose activations are the code) or an `nn.Module` with
         `encode` and `decode` (copied, then trained).
-    hidden : sizes of the hidden layers, or channels; None is (500, 500, 2000) for "dense", (32, 64, 128) for "conv".
+    hidden : sizes of the hidden layers, or channels; None is (500, 500, 2000) for "dense", (32, 64, 128) for "conv",
+        (40, 80, 160, 320) for "conv-bn".
     activation : of the hidden layers: "relu", "sigmoid", "tanh", …, or a pair (encoder, decoder).
+    latent_activation : of the code; None leaves it linear, "sigmoid" confines it to a box.
     noise : standard deviation of the Gaussian noise added to the input, in the units of X.
     augment : False, True (shifts by up to a 14th of the smaller side, rotations by up to 10°) or a `RandomShiftRotate`;
         needs images.
@@ -104,6 +119,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SavedEstima
         network="dense",
         hidden=None,
         activation="relu",
+        latent_activation=None,
         noise=0.0,
         augment=False,
         epochs=30,
@@ -118,6 +134,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SavedEstima
         self.network = network
         self.hidden = hidden
         self.activation = activation
+        self.latent_activation = latent_activation
         self.noise = noise
         self.augment = augment
         self.epochs = epochs
@@ -151,6 +168,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SavedEstima
         self.network_.train()
         state = {"network": network, "optimizer": optimizer, "schedule": schedule}
         train(self, step, data, fabric=fabric, state=state, seed=seed, augment=augment)
+        share_buffers(self.network_, fabric)
         self.network_.eval().cpu()
         return self
 
@@ -182,8 +200,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SavedEstima
             return copy.deepcopy(self.network)
         check_choice("network", self.network, _NETWORKS)
         check_layers("hidden", self.hidden)
-        options = {} if self.hidden is None else {"hidden": tuple(self.hidden)}
-        return _NETWORKS[self.network](self._input_shape, self.latent_dim, activation=self.activation, **options)
+        options: dict[str, Any] = {} if self.hidden is None else {"hidden": tuple(self.hidden)}
+        options |= {"activation": self.activation, "latent_activation": self.latent_activation}
+        return _NETWORKS[self.network](self._input_shape, self.latent_dim, **options)
 
     def _map(self, name: str, x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         """The network's method `name` on all rows, in float32."""

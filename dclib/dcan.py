@@ -11,9 +11,9 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from dclib.autoencoder import reconstruction_loss
-from dclib.deep_clusterer import DeepClusterer, Monitor
+from dclib.deep_clusterer import DeepClusterer, Monitor, encode_all
 from dclib.engine.device import seeded
-from dclib.engine.rows import Rows, map_rows
+from dclib.engine.rows import Rows
 from dclib.engine.training import Batch, descend, train
 from dclib.engine.validation import check_choice, check_number
 from dclib.gmm import GaussianMixture, Mixture, em_step, log_joint
@@ -81,7 +81,7 @@ class _Game:
         self.discriminator.to(fabric.device)
         optimizer = method._make_optimizer([self.discriminator], method.discriminator_learning_rate, _BETAS)
         self.judge, self.judge_optimizer = fabric.setup(self.discriminator, optimizer)
-        self.anchor = copy.deepcopy(network).requires_grad_(False)  # its decoder stays as it is
+        self.anchor = copy.deepcopy(network).eval().requires_grad_(False)  # its decoder stays as it is
         optimizer = method._make_optimizer([network], method.learning_rate, _BETAS)
         n_steps = method.epochs * -(-len(data) // method.batch_size)
         self.schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, n_steps)
@@ -91,7 +91,7 @@ class _Game:
 
     def _encode(self) -> Tensor:
         with self.fabric.autocast():
-            return map_rows(self.network.encode, self.data, self.fabric)
+            return encode_all(self.network, self.data, self.fabric)
 
     def _judged(self, z: Tensor) -> Tensor:
         """Codes as the discriminator sees them: of about zero mean and unit variance."""

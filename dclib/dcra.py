@@ -6,8 +6,7 @@ import torch
 from torch import Tensor
 
 from dclib.autoencoder import Autoencoder
-from dclib.deep_clusterer import DeepClusterer, Monitor
-from dclib.engine.rows import map_rows
+from dclib.deep_clusterer import DeepClusterer, Monitor, encode_all
 from dclib.engine.training import Batch, descend, train
 from dclib.engine.validation import check_number
 from dclib.kmeans import lloyd
@@ -80,7 +79,7 @@ class DCRA(DeepClusterer):
         assigned = torch.empty(len(data), dtype=torch.long, device=fabric.device)
 
         def refresh() -> dict[str, float]:
-            z = map_rows(network.encode, data, fabric)
+            z = encode_all(network, data, fabric)
             means, labels, _ = fabric.broadcast(lloyd(z, centers.detach()))
             centers.data.copy_(means)
             assigned.copy_(labels)

@@ -10,7 +10,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transfor
 from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
-from dclib.autoencoder import Autoencoder, augmenter, check_training, copy_autoencoder
+from dclib.autoencoder import Autoencoder, augmenter, check_training, copy_autoencoder, share_buffers
 from dclib.balanced_kmeans import balanced_start
 from dclib.engine.callbacks import Progress
 from dclib.engine.device import draw_seed, make_fabric
@@ -42,6 +42,17 @@ def start_centers(z: Tensor, n_clusters: int, init: str, n_init: int, generator:
         n_clusters, init="balanced", n_init=n_init, reg_covar=floor, tol=1e-4, max_iter=1000, random_state=seed
     )
     return torch.from_numpy(mixture.fit(z.cpu().numpy()).means_).to(z.device)
+
+
+def encode_all(network, data: Rows, fabric) -> Tensor:
+    """Codes (n, d) of all rows, in evaluation mode: batch normalisation uses its running statistics."""
+    share_buffers(network, fabric)
+    training = network.training
+    network.eval()
+    try:
+        return map_rows(network.encode, data, fabric)
+    finally:
+        network.train(training)
 
 
 class Monitor:
@@ -106,7 +117,7 @@ class DeepClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         self.autoencoder_ = self._start_autoencoder(rows.reshape(len(rows), *self._input_shape), seed)
         network: Any = self.autoencoder_.network_.to(fabric.device)
         data = Rows(rows, self._input_shape, fabric.device)
-        z = map_rows(network.encode, data, fabric)
+        z = encode_all(network, data, fabric)
         generator = torch.Generator().manual_seed(seed)
         start = self._start_centers(z, generator)
         start = fabric.broadcast(start.cpu()).to(fabric.device)  # processes on unlike machines might differ in a digit
@@ -114,6 +125,7 @@ class DeepClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         self._publish(centers)
         self.start_labels_ = assign(z, centers.detach())[0].cpu().numpy()
         start_variance = float(z.var(0, correction=0).sum())
+        network.train()
         self._train(data, network, centers, fabric, seed)
         self._publish(centers)
         network.eval().cpu()

@@ -143,6 +143,7 @@ CASES += [
     Case("init of texts", "nor an array of numbers", parameters={"init": [["a"] * 64] * 3}, only=CENTERS),
     Case("centers where a name belongs", "init=array.*choose one", parameters={"init": np.zeros((3, 2))}, but=CENTERS),
     Case("unknown covariance", "covariance_type='round' is not known", parameters={"covariance_type": "round"}),
+    Case("unknown activation of the code", "latent_activation='x' is not", parameters={"latent_activation": "x"}),
     Case("unknown optimizer", "optimizer='sgdd' is not known", parameters={"optimizer": "sgdd"}),
     Case("a mean of soft clusters", 'optimizer="mean" takes', parameters={"optimizer": "mean", "temperature": 1.0}),
     Case("unknown clustering", "clustering='dbscan' is not known", parameters={"clustering": "dbscan"}),

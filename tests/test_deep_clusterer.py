@@ -9,12 +9,13 @@ from interruption import StopAfter
 
 from dclib.autoencoded_kmeans import AutoencodedKMeans
 from dclib.autoencoder import Autoencoder
+from dclib.data import load
 from dclib.dcan import DCAN
 from dclib.dcra import DCRA
 from dclib.dec import DEC, kl_divergence, soft_assignment, target_distribution
 from dclib.engine.callbacks import Checkpoint
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*steps in all")  # short on purpose
+pytestmark = pytest.mark.filterwarnings("ignore:.*(steps in all|clusters are empty)")  # short on purpose
 METHODS = [DEC, AutoencodedKMeans, DCRA, DCAN]
 
 
@@ -100,3 +101,50 @@ def test_an_interrupted_training_ends_the_same(method, optimizer, images, start,
 def test_an_unknown_optimizer_is_named(method, images, start):
     with pytest.raises(ValueError, match="optimizer='lion' is not known: choose one of 'adam', 'sgd'"):
         fitted(method, images, start, optimizer="lion")
+
+
+# --- batch normalisation ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def normalised():
+    """Images of 16 × 16 pixels, and an autoencoder with batch normalisation that was trained on them."""
+    images = np.kron(load("digits").x[:200], np.ones((2, 2), np.float32))
+    options = {"network": "conv-bn", "hidden": (4, 6, 8, 8), "epochs": 4, "batch_size": 40, "random_state": 0}
+    return images, Autoencoder(3, learning_rate=0.01, **options).fit(images)
+
+
+def statistics(autoencoder):
+    return torch.cat([b.flatten().float() for b in autoencoder.network_.buffers()])
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_steps_normalise_by_their_batch_and_all_else_by_the_running_statistics(method, normalised):
+    images, autoencoder = normalised
+    before, codes = statistics(autoencoder), torch.from_numpy(autoencoder.transform(images))
+    modes, starts = [], []
+    with pytest.MonkeyPatch.context() as patch:
+        original = method._start_centers
+        patch.setattr(method, "_start_centers", lambda self, z, g: starts.append(z.clone()) or original(self, z, g))
+        encode = type(autoencoder.network_).encode
+        patch.setattr(
+            type(autoencoder.network_), "encode",
+            lambda self, x: modes.append((self.training, torch.is_grad_enabled())) or encode(self, x),
+        )  # fmt: skip
+        model = fitted(method, images, autoencoder, batch_size=40, epochs=2)
+    torch.testing.assert_close(starts[0], codes)
+    assert set(modes) == {(True, True), (False, False)}
+    assert torch.equal(before, statistics(autoencoder)) and not torch.equal(before, statistics(model.autoencoder_))
+    assert not model.autoencoder_.network_.training
+    assert np.array_equal(model.labels_, model.predict(images))
+    one_by_one = np.concatenate([model.transform(images[i : i + 1]) for i in range(5)])
+    np.testing.assert_allclose(one_by_one, model.transform(images[:5]), atol=1e-5)
+
+
+def test_a_network_with_batch_normalisation_is_saved_with_its_statistics(normalised, tmp_path):
+    images, autoencoder = normalised
+    autoencoder.save(tmp_path / "a")
+    loaded = Autoencoder.load(tmp_path / "a")
+    assert np.array_equal(autoencoder.reconstruct(images), loaded.reconstruct(images))
+    assert torch.equal(statistics(autoencoder), statistics(loaded))
+    assert autoencoder.history_["loss"][-1] < 0.9 * autoencoder.history_["loss"][0]

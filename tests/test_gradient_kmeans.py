@@ -138,6 +138,22 @@ def test_the_running_mean_reaches_back_one_epoch(digits):
     assert model.optimizer_state_["counts"].sum() == pytest.approx(n * (1 - (1 - b / n) ** 51), rel=1e-5)
 
 
+@pytest.mark.parametrize(("optimizer", "temperature"), [("mean", 0.0), ("adam", 0.0), ("sgd", 1.0)])
+def test_a_step_talks_to_the_other_processes_once(optimizer, temperature):
+    x, centers = points()
+    talks = []
+
+    def total(means):
+        talks.append(means)
+        return means.clone()
+
+    alone, together = (_Descent(centers.detach().clone(), optimizer, 0.1, temperature) for _ in range(2))
+    alone.step(x, len(x), math.inf), together.step(x, len(x), math.inf, total)
+    assert [len(means) for means in talks] == [4 * 3 + 4]
+    assert torch.equal(alone.centers, together.centers) and torch.equal(alone.counts, together.counts)
+    assert not torch.equal(alone.centers, centers)
+
+
 def test_a_single_sample_moves_its_center_by_one_nth():
     model = GradientKMeans(2, init=np.array([[0.0], [10.0]]))
     for x, centers in [(1.0, [1.0, 10.0]), (2.0, [1.5, 10.0]), (3.0, [2.0, 10.0]), (8.0, [2.0, 8.0])]:

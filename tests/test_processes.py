@@ -270,3 +270,24 @@ for rank in (0, 1):
     _, two = run(script, x=load("digits").x[:200])
     for found in two:
         assert found["epochs of 0"] == 2 and found["epochs of 1"] == 5
+
+
+def test_batch_normalisation(run):
+    """Each process normalises by its own rows, so the model is not that of one process; but all have the same."""
+    from dclib.data import load
+
+    script = """
+from dclib.autoencoder import Autoencoder
+from dclib.dec import DEC
+x = arrays["x"]
+options = {"epochs": 3, "batch_size": 40, "precision": "32-true", "random_state": 0}
+autoencoder = Autoencoder(3, network="conv-bn", hidden=(4, 6, 8, 8), **options).fit(x)
+model = DEC(4, autoencoder=autoencoder, n_init=2, tol=0, **options).fit(x)
+for name, fitted in {"autoencoder": autoencoder, "dec": model.autoencoder_}.items():
+    results |= {f"{name} {key}": value.numpy() for key, value in fitted.network_.state_dict().items()}
+"""
+    x = np.kron(load("digits").x[:201], np.ones((2, 2), np.float32))
+    _, (first, second) = run(script, x=x)
+    assert any("running_var" in name for name in first)
+    for name in first:
+        np.testing.assert_array_equal(first[name], second[name], err_msg=name)
