@@ -80,7 +80,8 @@ class NeighborClustering(NetworkClusterer):
         and the start are looked for among its codes, the network sees X. None looks for them in X itself. (For a
         network on the codes: `LatentClustering(autoencoder, NeighborClustering())`.)
     init : the start, "k-means", "balanced" or "gmm" (the best of `n_init`, as in `dclib.deep_clusterer.DeepClusterer`),
-        or an array of labels (n,), integers from 0 to k − 1.
+        or an array of labels (n,), integers from 0 to k − 1. Where classes are about equally frequent, which the loss
+        assumes in any case, "balanced" is worth a try.
     n_neighbors : of each sample, from which one is drawn whenever the sample comes by.
     network : "dense", or "conv" for images. hidden : sizes of its hidden layers, () for none; or channels of the
         convolutions; None is (256,) for "dense", (24, 48, 96) for "conv".
