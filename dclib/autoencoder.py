@@ -26,6 +26,7 @@ from dclib.engine.validation import (
     check_x,
     warn,
     warn_of_magnitude,
+    warn_of_spread,
 )
 from dclib.networks import BatchNormAutoencoder, ConvAutoencoder, DenseAutoencoder, ShallowAutoencoder
 
@@ -178,12 +179,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SavedEstima
         check_number("latent_dim", self.latent_dim, 1, integer=True)
         check_number("noise", self.noise, 0)
         augmenter(self.augment, self.image_shape_)
-        # A sample is enough for a warning, and leaves data on disk where they are.
-        if (spread := rows[:: -(-len(rows) // 10_000)].std(axis=0).max()) > 10:
-            warn(
-                f"X has a feature with a standard deviation of {spread:.3g}, too much for a network to learn well: "
-                "scale images to [0, 1], other features to unit variance (sklearn.preprocessing.StandardScaler).",
-            )
+        warn_of_spread(rows)
         fabric = make_fabric(self.device, self.precision)
         seed = fabric.broadcast(draw_seed(self.random_state))
         with seeded(seed):

@@ -120,7 +120,7 @@ class NeighborClustering(NetworkClusterer):
         augment = augmenter(self.augment, self.image_shape_)
         fabric = make_fabric(self.device, self.precision)
         seed = fabric.broadcast(draw_seed(self.random_state))
-        network = self._start_network(self.network, self.n_clusters, self.hidden, seed).to(fabric.device)
+        network = self._start_network(self.network, self.n_clusters, self.hidden, rows, seed).to(fabric.device)
         data = Rows(rows, self._input_shape, fabric.device)
         z = self._codes(rows, seed).to(fabric.device)
         labels, neighbors = self._start(z, seed, fabric)

@@ -13,7 +13,7 @@ from torch import Tensor
 from dclib.engine.device import seeded
 from dclib.engine.rows import map_network
 from dclib.engine.saving import SavedEstimator
-from dclib.engine.validation import check_choice, check_layers, check_x, warn
+from dclib.engine.validation import check_choice, check_layers, check_x, warn, warn_of_spread
 from dclib.networks import ConvClassifier, DenseClassifier
 
 NETWORKS = {"dense": DenseClassifier, "conv": ConvClassifier}
@@ -32,10 +32,11 @@ class NetworkClusterer(ClusterMixin, SavedEstimator):
     image_shape_: tuple[int, int, int] | None
     network_: torch.nn.Module
 
-    def _start_network(self, kind: str, n_clusters: int, hidden, seed: int) -> Any:
-        """Sets and returns an untrained `network_`; the same for the same seed."""
+    def _start_network(self, kind: str, n_clusters: int, hidden, rows: np.ndarray, seed: int) -> Any:
+        """Sets and returns an untrained `network_` for these rows; the same for the same seed."""
         check_choice("network", kind, NETWORKS)
         check_layers("hidden", hidden)
+        warn_of_spread(rows)
         options = {} if hidden is None else {"hidden": tuple(hidden)}
         with seeded(seed):
             self.network_ = NETWORKS[kind](self._input_shape, n_clusters, **options)

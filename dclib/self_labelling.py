@@ -81,7 +81,7 @@ class SelfLabelling(NetworkClusterer):
         seed = fabric.broadcast(draw_seed(self.random_state))
         p = self._teach(rows.reshape(len(rows), *self._input_shape), seed)
         self.start_labels_, self.sure_ = p.argmax(1), surest(p, self.share)
-        network = self._start_network(self.network, p.shape[1], self.hidden, seed).to(fabric.device)
+        network = self._start_network(self.network, p.shape[1], self.hidden, rows, seed).to(fabric.device)
         data = Rows(rows[self.sure_], self._input_shape, fabric.device)
         labels = torch.from_numpy(self.start_labels_[self.sure_]).to(fabric.device)
         optimizer = adam([network], self.learning_rate, weight_decay=self.weight_decay)

@@ -76,6 +76,16 @@ def warn_of_magnitude(estimator, magnitude: float) -> None:
         )
 
 
+def warn_of_spread(rows: np.ndarray) -> None:
+    """Warn where a feature spreads too far for a network to learn it."""
+    # A sample is enough for a warning, and leaves data on disk where they are.
+    if (spread := rows[:: -(-len(rows) // 10_000)].std(axis=0).max()) > 10:
+        warn(
+            f"X has a feature with a standard deviation of {spread:.3g}, too much for a network to learn well: scale "
+            "images to [0, 1], other features to unit variance (sklearn.preprocessing.StandardScaler).",
+        )
+
+
 def _magnitude(rows: np.ndarray) -> float:
     """The largest absolute value, looked for in at most 10,000 of the rows: it is there to tell 255 from 1."""
     some = rows[:: -(-len(rows) // 10_000)]
