@@ -159,9 +159,12 @@ class Calls(TorchFunctionMode):
         place = None
         if kwargs.get("device") is not None:
             place = device.place_of(kwargs["device"])
-            if name == "tensor" and place == device.kind:
-                device.wait("a copy from memory that is not pinned")
-            kwargs["device"] = "cpu" if place == device.kind else kwargs["device"]
+        elif name == "new_tensor":
+            place = claim(args[0])
+        if name in ("tensor", "new_tensor") and place == device.kind:
+            device.wait("a copy from memory that is not pinned")
+        if place == device.kind:
+            kwargs["device"] = "cpu"
         here = place == device.kind or (
             place is None and any(claim(t) == device.kind for t in tensors_in((args, kwargs)))
         )
@@ -201,7 +204,7 @@ class Calls(TorchFunctionMode):
         if place not in ("cpu", self.device.kind):  # such as meta
             return function(*args, **kwargs)
         if place == source:
-            return tensor.to(dtype, copy=kwargs.get("copy", False))
+            return tensor.to(dtype, **{name: kwargs[name] for name in ("copy", "memory_format") if name in kwargs})
         self.device.copied(tensor, place, kwargs.get("non_blocking", False))
         if place == "cpu":
             return self.device.put(tensor.clone(), place).to(dtype)

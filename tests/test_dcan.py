@@ -7,14 +7,13 @@ import torch
 from interruption import StopAfter
 from scipy.stats import norm
 from sklearn.exceptions import ConvergenceWarning
-from torch._subclasses.fake_tensor import FakeTensorMode
 
-from dclib.autoencoder import Autoencoder, reconstruction_loss
+from dclib.autoencoder import Autoencoder
 from dclib.dcan import DCAN, discriminator_loss, draw, encoder_loss, move_clusters
 from dclib.engine.callbacks import Checkpoint
 from dclib.gmm import Mixture, log_joint
 from dclib.metrics import clustering_accuracy
-from dclib.networks import DenseAutoencoder, Discriminator
+from dclib.networks import Discriminator
 
 
 @pytest.fixture(scope="module")
@@ -301,42 +300,6 @@ def test_an_interrupted_training_ends_the_same(digits, tmp_path, clustering):
     assert np.array_equal(whole.labels_, resumed.labels_)
     losses = ["loss", "encoder", "discriminator", "smallest_share", "latent_variance"]
     assert whole.history_.to_frame()[losses].equals(resumed.history_.to_frame()[losses])
-
-
-# --- devices (where no GPU is at hand) --------------------------------------------------------------------------------
-
-
-def test_no_tensor_of_the_step_is_left_on_the_cpu():
-    """With everything on a pretended GPU, an operation that mixes devices raises."""
-    for factors in ((4, 3), (4, 3, 3)):
-        with FakeTensorMode(), torch.no_grad():
-            with torch.device("cuda"):
-                network, discriminator = DenseAutoencoder((1, 8, 8), 3, hidden=(5,)), Discriminator(3, 4)
-                x, clusters = torch.rand(6, 1, 8, 8), torch.randint(4, (6,))
-                means, factors, noise = torch.rand(4, 3), torch.rand(factors), torch.randn(6, 3)
-            z, reconstruction = network(x)
-            drawn = discriminator.logits(draw(means, factors, clusters, noise), clusters)
-            encoded = discriminator.logits(z, clusters)
-            loss = discriminator_loss(drawn, encoded, 0.9) + encoder_loss(encoded)
-            assert (loss + reconstruction_loss(reconstruction, x)).device.type == "cuda"
-
-
-def test_the_step_never_reads_a_value_back():
-    """On the meta device .item() and its like raise: a step must not wait for the GPU."""
-    with torch.device("meta"):
-        network, discriminator = DenseAutoencoder((1, 8, 8), 3, hidden=(5,)), Discriminator(3, 4)
-        x, clusters = torch.rand(6, 1, 8, 8), torch.randint(4, (6,))
-        means, factors, noise = torch.rand(4, 3), torch.rand(4, 3), torch.randn(6, 3)
-    optimizers = [torch.optim.Adam(module.parameters()) for module in (network, discriminator)]
-    z, reconstruction = network(x)
-    drawn = draw(means, factors, clusters, noise)
-    logits, slopes = discriminator(torch.cat([drawn, z.detach()]), clusters.repeat(2))
-    (discriminator_loss(logits[:6], logits[6:], 0.9) + slopes.mean()).backward()
-    assert all(p.grad is not None for p in discriminator.parameters()) and network.encoder[1][0].weight.grad is None
-    optimizers[1].step()
-    (encoder_loss(discriminator.logits(z, clusters)) + reconstruction_loss(reconstruction, x)).backward()
-    optimizers[0].step()
-    assert network.encoder[1][0].weight.grad.shape == (5, 64)
 
 
 # --- alarms and bad input ---------------------------------------------------------------------------------------------

@@ -226,6 +226,7 @@ WAITS = {
     "not pinned": lambda x: x + torch.ones(8, 8).to("cuda", non_blocking=True),
     "pinned, but waited for": lambda x: x + torch.ones(8, 8).pin_memory().to("cuda"),
     "a new tensor of numbers": lambda x: x * torch.tensor([2.0], device="cuda"),
+    "another new tensor": lambda x: x * x.new_tensor([2.0]),
 }
 FINE = {
     "pinned": lambda x: x + torch.ones(8, 8).pin_memory().to("cuda", non_blocking=True),

@@ -1,6 +1,7 @@
 """The experiments: what a result file holds, going on after an interruption; the README shows what is on file."""
 
 import dataclasses
+import importlib
 import json
 import re
 import sys
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from dclib.autoencoder import Autoencoder
-from dclib.data import load
+from dclib.data import Dataset, load
 from dclib.dec import DEC
 from dclib.kmeans import KMeans
 from dclib.metrics import clustering_accuracy
@@ -208,6 +209,46 @@ def test_the_pages_show_what_is_on_file():
         text = page.read_text(encoding="utf-8")
         assert "<!-- verdicts: " in text or "<!-- headlines -->" in text
         assert text == command.renewed(text), "renew the tables: python -m experiments --pages"
+
+
+@pytest.mark.parametrize(
+    ("experiment", "configuration", "shape", "n_classes"),
+    [
+        ("samplawski_kmeans", "emnist-author", (1, 28, 28), 26),
+        ("samplawski_kmeans", "emnist-minibatch-100", (1, 28, 28), 26),
+        ("lim_reuters", "reuters10k-dcan", (2000,), 4),
+        ("lim_features", "mnist-resnet18-dcan", (1, 28, 28), 10),
+        ("lim_features", "cifar-resnet50-abc", (3, 32, 32), 10),
+    ],
+)
+def test_what_waits_for_data_or_weights_runs_on_made_ones(
+    here, monkeypatch, experiment, configuration, shape, n_classes
+):
+    """One epoch on few random samples, with features that a stand-in for the backbone gives."""
+    draw = np.random.default_rng(0)
+    x, y = draw.random((600, *shape), dtype=np.float32), draw.integers(0, n_classes, 600)
+    names = [str(k) for k in range(n_classes)]
+
+    def made(name, split, **options):
+        return Dataset(name, x, y, names, "made")
+
+    class Backbone:
+        def __init__(self, name, size):
+            self.name, self.size = name, size
+
+        def transform(self, x):
+            return np.concatenate([x.reshape(len(x), -1), x.reshape(len(x), -1) ** 2], axis=1)
+
+    module = importlib.import_module(f"experiments.{experiment}")
+    monkeypatch.setattr(runner, "load", made)
+    monkeypatch.setattr("experiments.lim_features.PretrainedFeatures", Backbone)
+    chosen = module.configurations()[configuration]
+    for estimator in (chosen.autoencoder, chosen.clusterer):
+        if estimator is not None and "epochs" in estimator.get_params(deep=False):
+            estimator.set_params(epochs=1)
+    result = run(experiment, configuration, chosen, 0)
+    assert result["n"] == 600 and 0 <= result["scores"]["v_measure"] < 1
+    assert result["parameters"]["clusterer"]["n_clusters"] == (260 if n_classes == 26 else n_classes)
 
 
 # --- verdicts ---------------------------------------------------------------------------------------------------------

@@ -479,15 +479,6 @@ def test_images_can_be_streamed():
         a.partial_fit(np.zeros((10, 1, 4, 16)))
 
 
-@pytest.mark.parametrize("parameters", [{}, {"optimizer": "adam"}, {"temperature": 1.0, "optimizer": "sgd"}], ids=str)
-def test_a_step_stays_on_its_device(parameters):
-    """On "meta" every .item() and every tensor of another device raises."""
-    options = {"optimizer": "mean", "learning_rate": 0.1, "temperature": 0.0} | parameters
-    descent = _Descent(torch.empty(4, 3, device="meta"), **options)
-    loss, labels = descent.step(torch.empty(10, 3, device="meta"), 10, 100)
-    assert loss.device.type == labels.device.type == "meta" and labels.shape == (10,)
-
-
 @pytest.mark.parametrize(
     ("parameters", "x", "message"),
     [
