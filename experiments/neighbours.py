@@ -2,20 +2,20 @@
 
 CIFAR-10, all 60,000 images (JPEG copies): the features of EfficientNet-Lite0 and Lite2 at 160 pixels, each
 L2-normalised, side by side, normalised again, PCA to 128; a linear network. The two backbones know ImageNet's classes,
-so this is no clustering from scratch. Fashion-MNIST and MNIST, all 70,000 images: pixels, PCA to 50, a network with 256
-hidden units, from the balanced k-means (the loss assumes classes of about equal size in any case), no autoencoder.
-"start" in a result is the clustering that the method begins with.
+so this is no clustering from scratch. Fashion-MNIST and MNIST: the pixels of 20,000 images, other ones with each seed,
+a network with 256 hidden units, from the balanced k-means (the loss assumes classes of about equal size in any case),
+no autoencoder. "start" in a result is the clustering that the method begins with.
 
 What was chosen, and on which data: PCA, the networks' sizes and the entropy's weight (which hardly matters) by earlier
-trials on 20,000 images of CIFAR-10 and of Fashion-MNIST, the balanced start on 20,000 of Fashion-MNIST (k-means there
-.553 → .632, balanced .619 → .678); scores were looked at, so those rows are not blind. Nothing was chosen on MNIST.
-Within a run no label stops or chooses anything.
+trials on 20,000 images of CIFAR-10 and of Fashion-MNIST; the balanced start on 20,000 of Fashion-MNIST, drawn with
+another seed (principal components: k-means .553 → .632, balanced .619 → .678). Scores were looked at, so these rows are
+not blind. CIFAR-10's learning rate: with 1e-3 the network was still far from sure at the end, and its loss falling.
+Nothing was chosen on MNIST. Within a run no label stops or chooses anything.
 
 Failures. "cifar-unequal": class c keeps a share of its images that falls from 1 to .1 (labels make the data set here):
 the entropy asks for clusters of equal size. "cifar-random-start": labels drawn at random instead of k-means'.
 "cifar-no-start": the network's random weights are the start. "cifar-no-entropy": nothing keeps the clusters in use.
-"fashion-k-means-start": k-means instead of the balanced one. "fashion-dec": augmented DEC, which loses there, on 20,000
-images.
+"fashion-k-means-start": k-means instead of the balanced one. "fashion-dec": augmented DEC, which loses there.
 """
 
 import dataclasses
@@ -44,11 +44,6 @@ def features(x: np.ndarray, n_components: int = 128) -> np.ndarray:
     backbones = ("efficientnet_lite0", "efficientnet_lite2")
     both = [_unit(PretrainedFeatures(name, size=160).fit_transform(x)) for name in backbones]
     return PCA(n_components, svd_solver="covariance_eigh").fit_transform(_unit(np.hstack(both))).astype(np.float32)
-
-
-def principal_components(x: np.ndarray, n_components: int = 50) -> np.ndarray:
-    """Images (n, c, h, w) -> principal components of their pixels (n, n_components)."""
-    return PCA(n_components, svd_solver="covariance_eigh").fit_transform(x.reshape(len(x), -1)).astype(np.float32)
 
 
 @dataclass
@@ -92,7 +87,7 @@ def confusion(method, data: Dataset) -> dict[str, np.ndarray]:
 
 def configurations() -> dict[str, Configuration]:
     def cifar(kind=Configuration, n_seeds=None, **options):
-        clusterer = NeighborClustering(10, hidden=(), **options)
+        clusterer = NeighborClustering(10, hidden=(), learning_rate=1e-2, **options)
         return kind(
             "cifar10", "all", None, clusterer, prepare=features, measure=sizes_and_confidence, every=5, keep=confusion,
             n_seeds=n_seeds,
@@ -100,8 +95,8 @@ def configurations() -> dict[str, Configuration]:
 
     def pixels(dataset, init="balanced", n_seeds=None):
         return Configuration(
-            dataset, "all", None, NeighborClustering(10, init=init, n_init=5), prepare=principal_components,
-            measure=sizes_and_confidence, every=5, keep=confusion, n_seeds=n_seeds,
+            dataset, "all", None, NeighborClustering(10, init=init, n_init=5), n=20_000, measure=sizes_and_confidence,
+            every=5, keep=confusion, n_seeds=n_seeds,
         )  # fmt: skip
 
     autoencoder, dec = Autoencoder(epochs=40, augment=True), DEC(init="gmm", n_init=5, epochs=10, augment=True)

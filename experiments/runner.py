@@ -141,7 +141,7 @@ def run(experiment: str, name: str, configuration: Configuration, seed: int) -> 
         watches.append(Stopwatch())
         inner.set_params(callbacks=[watches[-1], Progress(), Checkpoint(_inner_path(inner, autoencoder, data.x))])
     every = configuration.every
-    if "callbacks" in method.get_params(deep=False):
+    if "epochs" in method.get_params(deep=False):  # k-means has callbacks, too, but starts instead of epochs
         place = HERE / "checkpoints" / experiment / f"{name}-seed{seed}-clusterer.ckpt"
         callbacks = [Scores(data.x, data.y, every)] if data.y is not None else []
         if configuration.evaluate:
@@ -179,10 +179,10 @@ def run(experiment: str, name: str, configuration: Configuration, seed: int) -> 
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, {torch.backends.cpu.get_cpu_capability()}",
         "command": f"python -m experiments {experiment} --configurations {name} --seeds {seed}",
     }
-    learner = method if hasattr(method, "history_") else getattr(method, "clusterer_", method)
+    learner = method if "epochs" in method.get_params(deep=False) else getattr(method, "clusterer_", method)
     if hasattr(learner, "start_labels_"):
         result["start"] = _scores(data.y, learner.start_labels_)
-    if hasattr(learner, "history_"):
+    if "epochs" in learner.get_params(deep=False):
         frame = learner.history_.to_frame()
         result["history"] = {column: _rounded(frame[column]) for column in frame}
     if hasattr(method, "inertia_history_"):  # of k-means, an entry an iteration: mean squared distance
