@@ -14,6 +14,7 @@ from .engine.callbacks import EarlyStopping as EarlyStopping
 from .engine.callbacks import Progress as Progress
 from .engine.callbacks import Scores as Scores
 from .features import PretrainedFeatures as PretrainedFeatures
+from .gaussian_divergence import GaussianDivergence as GaussianDivergence
 from .gmm import GaussianMixture as GaussianMixture
 from .gradient_kmeans import GradientKMeans as GradientKMeans
 from .kmeans import KMeans as KMeans

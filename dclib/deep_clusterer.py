@@ -39,8 +39,9 @@ def start_centers(z: Tensor, n_clusters: int, init: str, n_init: int, generator:
     # A floor under the variances, in the units of z: codes may lie in a subspace.
     floor = 1e-4 * float(z.var(0, correction=0).mean()) + 1e-12
     mixture = GaussianMixture(
-        n_clusters, init="balanced", n_init=n_init, reg_covar=floor, tol=1e-4, max_iter=1000, random_state=seed
-    )
+        n_clusters, init="balanced", n_init=n_init, reg_covar=floor, tol=1e-4, max_iter=1000, device=z.device,
+        random_state=seed,
+    )  # fmt: skip
     return torch.from_numpy(mixture.fit(z.cpu().numpy()).means_).to(z.device)
 
 
@@ -119,8 +120,9 @@ class DeepClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         data = Rows(rows, self._input_shape, fabric.device)
         z = encode_all(network, data, fabric)
         generator = torch.Generator().manual_seed(seed)
-        start = self._start_centers(z, generator)
-        start = fabric.broadcast(start.cpu()).to(fabric.device)  # processes on unlike machines might differ in a digit
+        # One process starts for all: on unlike machines they might differ in a digit.
+        start: Any = self._start_centers(z, generator).cpu() if fabric.is_global_zero else None
+        start = fabric.broadcast(start).to(fabric.device)
         centers = torch.nn.Parameter(start.contiguous())
         self._publish(centers)
         self.start_labels_ = assign(z, centers.detach())[0].cpu().numpy()

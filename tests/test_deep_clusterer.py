@@ -14,9 +14,10 @@ from dclib.dcan import DCAN
 from dclib.dcra import DCRA
 from dclib.dec import DEC, kl_divergence, soft_assignment, target_distribution
 from dclib.engine.callbacks import Checkpoint
+from dclib.gaussian_divergence import GaussianDivergence
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*(steps in all|clusters are empty)")  # short on purpose
-METHODS = [DEC, AutoencodedKMeans, DCRA, DCAN]
+METHODS = [DEC, AutoencodedKMeans, DCRA, DCAN, GaussianDivergence]
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +96,17 @@ def test_an_interrupted_training_ends_the_same(method, optimizer, images, start,
     resumed = fitted(method, images, start, callbacks=[Checkpoint(tmp_path / "c")], **options)
     assert np.array_equal(learned(whole), learned(resumed))
     assert whole.history_["loss"] == resumed.history_["loss"]
+
+
+@pytest.mark.parametrize("method", [DCAN, GaussianDivergence])
+def test_a_buffer_is_taken_up_again(method, images, start, tmp_path):
+    options = {"buffer_size": 100, "clustering": "gmm", "learning_rate": 1e-3}
+    whole = fitted(method, images, start, **options)
+    with pytest.raises(KeyboardInterrupt):
+        fitted(method, images, start, callbacks=[StopAfter(2), Checkpoint(tmp_path / "c")], **options)
+    resumed = fitted(method, images, start, callbacks=[Checkpoint(tmp_path / "c")], **options)
+    assert np.array_equal(learned(whole), learned(resumed))
+    assert np.array_equal(whole.factors_, resumed.factors_)
 
 
 @pytest.mark.parametrize("method", METHODS)
