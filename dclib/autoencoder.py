@@ -203,8 +203,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SavedEstima
         options |= {"activation": self.activation, "latent_activation": self.latent_activation}
         return _NETWORKS[self.network](self._input_shape, self.latent_dim, **options)
 
-    def _map(self, name: str, x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-        """The network's method `name` on all rows, in float32."""
+    def _map(self, name: str, x: np.ndarray | Rows, shape: tuple[int, ...]) -> np.ndarray:
+        """The network's method `name` on all rows, in float32; on `Rows` where they are on the device already."""
         return map_network(self.network_, getattr(self.network_, name), x, shape, self.device)
 
     def transform(self, X) -> np.ndarray:

@@ -94,18 +94,24 @@ def map_rows(
 
 
 def map_network(
-    network: nn.Module, function: Callable[[Tensor], Tensor], x: np.ndarray, shape: tuple[int, ...], device="auto"
+    network: nn.Module,
+    function: Callable[[Tensor], Tensor],
+    x: np.ndarray | Rows,
+    shape: tuple[int, ...],
+    device: str | torch.device = "auto",
 ) -> np.ndarray:
     """`function`, which calls the network, on all rows of x (n, d), in float32; the network goes to the device for it.
 
     During training (callbacks) it is on its device already, and goes back to training afterwards.
+    x may be `Rows` where they are on the device already.
     """
     home, training = next(network.parameters()).device, network.training
     target = home if home.type != "cpu" else resolve_device(device)
     network.eval().to(target)
     try:
         # Reconstructions of data that do not fit on the GPU do not fit there either.
-        return map_rows(function, Rows(x, shape, target), to_cpu=True).numpy()
+        rows = x if isinstance(x, Rows) else Rows(x, shape, target)
+        return map_rows(function, rows, to_cpu=True).numpy()
     finally:
         network.train(training).to(home)
 
