@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -80,11 +82,13 @@ class DCRA(DeepClusterer):
 
         def refresh() -> dict[str, float]:
             z = encode_all(network, data, fabric)
-            means, labels, _ = fabric.broadcast(lloyd(z, centers.detach()))
+            # One process runs it for all. By way of the CPU: a pickled CUDA tensor would come back on the first GPU.
+            found: Any = [t.cpu() for t in lloyd(z, centers.detach())[:2]] if fabric.is_global_zero else None
+            means, labels = fabric.broadcast(found)
             centers.data.copy_(means)
             assigned.copy_(labels)
             self._publish(centers)
-            return monitor(z, labels)
+            return monitor(z, assigned.clone())
 
         def step(batch: Batch) -> dict[str, Tensor]:
             noisy = batch.x + self.noise * batch.randn(*batch.x.shape[1:])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from interruption import StopAfter
+from lightning_fabric import Fabric
 from pretend_device import pretend
 from sklearn.base import clone
 from test_estimators import estimators
@@ -105,6 +106,23 @@ def test_a_buffer_of_codes_waits_for_the_device_and_does_nothing_worse(kind, ima
     for fault in str(faults.value).splitlines():
         assert f"waits for {kind} inside a step in dclib.gaussian_clusters" in fault
     assert np.array_equal(model.labels_, model.predict(images))
+
+
+@pytest.mark.parametrize("case", ["DEC", "AutoencodedKMeans", "DCRA", "DCAN", "GaussianDivergence", "conv-bn"])
+def test_processes_are_sent_nothing_that_lies_on_a_gpu(case, images, fitted):
+    """A pickled CUDA tensor comes back on the first GPU, in all of them."""
+    sent, broadcast = [], Fabric.broadcast
+
+    def spy(self, thing, src=0):
+        sent.extend(thing if isinstance(thing, (list, tuple)) else [thing])
+        return broadcast(self, thing, src)
+
+    with pytest.MonkeyPatch.context() as patch, pretend("cuda", ROOM):
+        patch.setattr(Fabric, "broadcast", spy)
+        fresh(case, fitted).fit(images)
+    assert sent and all(thing.device.type == "cpu" for thing in sent if isinstance(thing, torch.Tensor))
+    if case == "DCRA":
+        assert sum(isinstance(thing, torch.Tensor) for thing in sent) > 2
 
 
 def batches_of(model, images):
