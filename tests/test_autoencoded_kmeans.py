@@ -7,13 +7,12 @@ import pytest
 import torch
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import v_measure_score
-from torch._subclasses.fake_tensor import FakeTensorMode
 
 from dclib.autoencoded_kmeans import AutoencodedKMeans, kmeans_loss, pseudo_identity
-from dclib.autoencoder import Autoencoder, reconstruction_loss
-from dclib.engine.callbacks import Checkpoint, Evaluate
+from dclib.autoencoder import Autoencoder
+from dclib.engine.callbacks import Callback, Checkpoint, Evaluate
 from dclib.kmeans import assign
-from dclib.networks import ClusteringModel, ShallowAutoencoder
+from dclib.networks import ShallowAutoencoder
 
 
 def shallow(latent_dim, **options):
@@ -33,6 +32,23 @@ def test_the_kmeans_loss_by_hand():
     """Squared distances to the nearest centers 1, 4 and 0: half of their mean is 5/6."""
     z, centers = torch.tensor([[1.0, 0.0], [3.0, 2.0], [9.0, 9.0]]), torch.tensor([[0.0, 0.0], [3.0, 0.0], [9.0, 9.0]])
     assert kmeans_loss(z, centers) == pytest.approx(5 / 6)
+
+
+def test_centers_that_are_equally_near_share_the_gradient_or_the_first_one_gets_it():
+    """The code (1, 1) is as near to (1, 0) as to (0, 1), and farther from (0, 0)."""
+    z = torch.tensor([[1.0, 1.0]])
+    for share_ties, expected in ((False, [[0, -1], [0, 0], [0, 0]]), (True, [[0, -0.5], [-0.5, 0], [0, 0]])):
+        centers = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]], requires_grad=True)
+        loss = kmeans_loss(z, centers, share_ties)
+        loss.backward()
+        assert loss == 0.5
+        torch.testing.assert_close(centers.grad, torch.tensor(expected, dtype=torch.float32))
+
+
+def test_without_ties_both_ways_to_share_train_the_same_model(digits, autoencoder):
+    options = {"autoencoder": autoencoder, "epochs": 2, "precision": "32-true", "random_state": 0}
+    one, other = (AutoencodedKMeans(20, share_ties=share, **options).fit(digits.x) for share in (False, True))
+    np.testing.assert_allclose(one.cluster_centers_, other.cluster_centers_, atol=1e-3)
 
 
 def test_the_kmeans_loss_is_a_sum_over_dimensions_and_a_mean_over_the_batch():
@@ -167,6 +183,25 @@ def test_denoising_two_by_two(digits):
     assert v[noise, "clean"] > 0.6 and v[0.0, "clean"] > 0.6
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("noise_range", [(0.0, 1.0), None])
+def test_noisy_inputs_stay_within_their_range(digits, noise_range):
+    """What the encoder sees in training: noise of any size clipped, and without a range nothing is."""
+    seen = []
+
+    class Look(Callback):
+        def on_fit_start(self, run):
+            run.state["network"].encoder.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+
+    options = {"init": "identity", "noise": 50.0, "epochs": 3, "callbacks": [Look()], "random_state": 0}
+    AutoencodedKMeans(5, autoencoder=shallow(8), noise_range=noise_range, **options).fit(digits.x)
+    lowest, highest = min(x.min() for x in seen), max(x.max() for x in seen)
+    if noise_range:
+        assert (lowest, highest) == noise_range
+    else:
+        assert lowest < -100 and highest > 100
+
+
 def test_labels_predictions_and_codes_agree(digits, autoencoder):
     model = AutoencodedKMeans(20, autoencoder=autoencoder, epochs=5, random_state=0).fit(digits.x[:1000])
     assert np.array_equal(model.labels_, model.predict(digits.x[:1000]))
@@ -203,31 +238,6 @@ def test_an_interrupted_training_ends_the_same(digits, tmp_path, init):
     assert whole.history_.rows == resumed.history_.rows
 
 
-# --- devices (where no GPU is at hand) --------------------------------------------------------------------------------
-
-
-def losses(model, x):
-    z, reconstruction, centers = model(x)
-    return reconstruction_loss(reconstruction, x) + 0.03 * kmeans_loss(z, centers)
-
-
-def test_no_tensor_of_the_step_is_left_on_the_cpu():
-    """With everything on a pretended GPU, an operation that mixes devices raises."""
-    with FakeTensorMode(), torch.no_grad(), torch.device("cuda"):
-        model = ClusteringModel(ShallowAutoencoder((1, 8, 8), 3), torch.nn.Parameter(torch.rand(4, 3)), decode=True)
-        assert losses(model, torch.rand(6, 1, 8, 8)).device.type == "cuda"
-
-
-def test_the_step_never_reads_a_value_back():
-    """On the meta device .item() and its like raise: a step must not wait for the GPU."""
-    network = ShallowAutoencoder((1, 8, 8), 3).to("meta")
-    model = ClusteringModel(network, torch.nn.Parameter(torch.rand(4, 3, device="meta")), decode=True)
-    optimizer = torch.optim.Adam(model.parameters())
-    losses(model, torch.rand(6, 1, 8, 8, device="meta")).backward()
-    optimizer.step()
-    assert model.centers.grad.shape == (4, 3)
-
-
 # --- bad input --------------------------------------------------------------------------------------------------------
 
 
@@ -237,6 +247,8 @@ def test_the_step_never_reads_a_value_back():
         ({"n_clusters": 2000}, "n_clusters=2000, but X has n_samples=1797"),
         ({"noise": -0.1}, "noise=-0.1"),
         ({"clustering_weight": -1}, "clustering_weight=-1"),
+        ({"noise_range": (1, 0)}, r"noise_range=\(1, 0\) must be None or \(lowest, highest\)"),
+        ({"noise_range": 255}, "noise_range=255 must be None"),
         ({"init": "random"}, "init='random' is not known: choose one of 'k-means', 'balanced', 'identity'"),
         ({"epochs": 0}, "epochs=0"),
         ({"autoencoder": "ae.pt"}, "autoencoder must be a dclib Autoencoder or None, not str"),

@@ -109,14 +109,22 @@ NUMBERS = {
     "clustering_weight": (-1.0, np.nan, np.inf),
     "reconstruction_weight": (-1.0, np.nan),
     "alpha": (0, -1.0),
-    "spread": (0, np.nan),
+    "n_neighbors": (0, 2.5, None),
+    "entropy_weight": (-1.0, np.nan),
+    "start_epochs": (-1, 1.5),
+    "label_smoothing": (-0.1, 1.1, np.nan),
+    "weight_decay": (-0.1, np.nan),
+    "share": (0, 1.5, "most"),
+    "spread": (-0.5, np.nan),
+    "buffer_size": (0, 600.5),
     "temperature": (-1.0, np.nan),
     "learning_rate": (0, -1e-3, np.nan, np.inf, "fast"),
     "discriminator_learning_rate": (0, "fast"),
+    "momentum": (-0.1, 1.1, np.nan),
     "epochs": (0, -3, 1.5, None),
     "batch_size": (0, 2.5, "all"),
     "latent_dim": (0, 2.5, None),
-    "n_init": (0, 1.5, "auto"),
+    "n_init": (0, 1.5, "all"),
     "max_iter": (0, np.inf),
     "update_interval": (0, 0.5),
     "tol": (-1e-3, np.nan, "low"),
@@ -128,7 +136,8 @@ for name, values in NUMBERS.items():
         message = rf"{name}={value!r} must be an? (integer|number)"
         CASES.append(Case(f"{name}={value!r}", message, parameters={name: value}))
 
-CENTERS = ("KMeans", "GradientKMeans", "GaussianMixture")  # take an array of centers as `init`
+CENTERS = ("KMeans", "GradientKMeans", "BalancedKMeans", "GaussianMixture")  # take an array of centers as `init`
+LABELS = ("NeighborClustering",)  # takes an array of labels
 CASES += [
     Case("unknown device", "device='warp' is not known", parameters={"device": "warp"}),
     Case("absent device", "device='cuda:99' is not on this machine", parameters={"device": "cuda:99"}),
@@ -140,8 +149,14 @@ CASES += [
     Case("init of the wrong shape", r"init has shape \(2, 64\)", parameters={"init": np.zeros((2, 64))}, only=CENTERS),
     Case("init with NaN", "give finite centers", parameters={"init": np.full((3, 64), np.nan)}, only=CENTERS),
     Case("init of texts", "nor an array of numbers", parameters={"init": [["a"] * 64] * 3}, only=CENTERS),
-    Case("centers where a name belongs", "init=array.*choose one", parameters={"init": np.zeros((3, 2))}, but=CENTERS),
+    Case(
+        "centers where a name belongs",
+        "init=array.*choose one",
+        parameters={"init": np.zeros((3, 2))},
+        but=CENTERS + LABELS,
+    ),
     Case("unknown covariance", "covariance_type='round' is not known", parameters={"covariance_type": "round"}),
+    Case("unknown activation of the code", "latent_activation='x' is not", parameters={"latent_activation": "x"}),
     Case("unknown optimizer", "optimizer='sgdd' is not known", parameters={"optimizer": "sgdd"}),
     Case("a mean of soft clusters", 'optimizer="mean" takes', parameters={"optimizer": "mean", "temperature": 1.0}),
     Case("unknown clustering", "clustering='dbscan' is not known", parameters={"clustering": "dbscan"}),
@@ -150,7 +165,7 @@ CASES += [
     Case("a callback's class", "callbacks=.*must be a list", parameters={"callbacks": [Progress]}),
     Case(
         "an early stop on an unknown column",
-        "monitor='acc'.*the history has the columns epoch, loss",
+        "monitor='acc'.*the history has the columns (epoch|start), loss",
         parameters={"callbacks": [EarlyStopping("acc")]},
     ),
     Case(
@@ -159,7 +174,10 @@ CASES += [
     Case("a name for an autoencoder", "autoencoder must be .* not str", parameters={"autoencoder": "conv"}),
     Case("a class for an autoencoder", "autoencoder must be .* not", parameters={"autoencoder": Autoencoder}),
     Case("a bad autoencoder", "latent_dim=0 must be", parameters={"autoencoder": Autoencoder(0)}),
-    Case("a name for a clusterer", "cannot cluster", parameters={"clusterer": "k-means"}),
+    Case("a name for a clusterer", "cannot cluster|how sure", parameters={"clusterer": "k-means"}),
+    Case("labels of the wrong shape", "one label a sample", parameters={"init": np.zeros(59, int)}, only=LABELS),
+    Case("labels beyond the clusters", "from 0 to 2", parameters={"init": np.full(60, 3)}, only=LABELS),
+    Case("neighbours of too few", "at most 59 neighbours", parameters={"n_neighbors": 60}),
     Case("augment without images", "pass X as", lambda x: x.reshape(60, 64), parameters={"augment": True}),
     Case("augment of another type", "augment='shift' must be", parameters={"augment": "shift"}),
     Case("unknown network", "network='transformer' is not known", parameters={"network": "transformer"}),

@@ -192,3 +192,21 @@ def test_reconstructions():
         plots.reconstructions(x, x[:3])
     with pytest.raises(ValueError, match="2 rows and 1 names"):
         plots.reconstructions(x, x, names=["a"])
+
+
+def test_the_border_lies_halfway_between_two_centers():
+    _, ax = plots.figure()
+    a, b = np.array([0.0, 0.0]), np.array([4.0, 2.0])
+    plots.border(ax, a, b)
+    line = ax.lines[0]
+    start = np.array(line.get_xy1())
+    for point in (start, 2 * np.array(line.get_xy2()) - start):  # two points of the line
+        assert np.isclose(np.linalg.norm(point - a), np.linalg.norm(point - b))
+
+
+def test_a_run_of_lloyd_tells_its_half_steps_apart():
+    x = np.random.default_rng(0).normal(size=(20, 2))
+    fig = plots.lloyd_run(x, np.arange(20) % 2, [5000.0, 4000.0, 3000.0], np.zeros((2, 2, 2)))
+    _, assigned, moved = fig.axes[1].lines
+    assert assigned.get_xydata().tolist() == [[1, 5], [3, 3]] and moved.get_xydata().tolist() == [[2, 4]]
+    assert [assigned.get_label(), moved.get_label()] == ["points assigned", "centres moved"]

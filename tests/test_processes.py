@@ -1,4 +1,4 @@
-"""Two processes, started by torchrun and talking over gloo, find what one does."""
+"""Shares of several processes; two, started by torchrun and talking over gloo, find what one does."""
 
 import os
 import subprocess
@@ -6,8 +6,49 @@ import sys
 
 import numpy as np
 import pytest
+import torch
+
+from dclib.engine.processes import Alone
 
 TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+
+
+class Pretended(Alone):
+    """One of three processes; what the other two add is known beforehand."""
+
+    size = 3
+
+    def __init__(self, rank):
+        self.rank = rank
+
+
+def test_shares_are_about_equal_and_cover_all():
+    shares = [Pretended(rank).share(10) for rank in range(3)]
+    assert [row for share in shares for row in range(10)[share]] == list(range(10))
+    assert {len(range(10)[share]) for share in shares} == {3, 4}
+
+
+def test_parts_of_several_processes_add_up():
+    """`sum` of a pretended process is its own part: the parts of all three must add up to the whole."""
+    everyone = [Pretended(rank) for rank in range(3)]
+    assert sum(p.gather(torch.tensor(p.rank + 5)) for p in everyone).tolist() == [5, 6, 7]
+    assert sum(p.pick(torch.tensor([p.rank + 5.0]), 1) for p in everyone).tolist() == [6]
+    rows = torch.arange(10)
+    assert torch.equal(sum(p.concatenate(rows[p.share(10)], 10) for p in everyone), rows)
+
+
+def test_alone_everything_is_complete():
+    alone, x = Alone(), torch.arange(8.0).view(4, 2)
+    assert alone.share(4) == slice(0, 4)
+    assert alone.take(x, torch.tensor([2, 2, 0])).tolist() == [[4, 5], [4, 5], [0, 1]]
+    assert torch.equal(alone.concatenate(x, 4), x)
+
+
+def test_numbers_are_gathered_where_they_are():
+    assert Alone().gather(torch.empty((), device="meta")).device.type == "meta"  # an empty cluster on a GPU
+
+
+# --- real ones -------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -17,9 +58,11 @@ def run(tmp_path):
     def run(script: str, **arrays: np.ndarray) -> tuple[dict, list[dict]]:
         np.savez(tmp_path / "arrays.npz", **arrays)
         before = f"import os\nimport numpy as np\narrays = np.load({str(tmp_path / 'arrays.npz')!r})\nresults = {{}}\n"
+        before += "import torch\ntorch._C._mps_is_available = lambda: False\n"
         after = f"\nnp.savez({str(tmp_path)!r} + '/' + os.environ.get('RANK', 'one'), **results)\n"
         (tmp_path / "script.py").write_text(before + script + after)
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        # All on the CPU, wherever the tests run: one GPU would be too few for two processes.
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
         for launcher in ([], TORCHRUN):
             done = subprocess.run(
                 [sys.executable, *launcher, tmp_path / "script.py"],
@@ -92,6 +135,31 @@ results = {"labels": model.labels_, "centers": model.cluster_centers_, "inertia"
         assert len(np.unique(found["labels"])) == 2
 
 
+def test_without_a_seed_all_processes_have_one_model(run):
+    """Each would draw a seed of its own; starts, balanced clusters and what clusters a latent space are the same."""
+    script = """
+from dclib import Autoencoder, BalancedKMeans, GaussianMixture, KMeans, LatentClustering
+x, options = arrays["x"], {"n_init": 1}
+autoencoder = Autoencoder(2, hidden=(8,), epochs=1, random_state=0).fit(x)
+init = lambda x, k, random_state: x[random_state.choice(len(x), k)]
+for model in (
+    KMeans(9, init="random", **options), BalancedKMeans(9, **options), GaussianMixture(9, init="random", **options),
+    LatentClustering(autoencoder, GaussianMixture(9, init="random", **options)),
+    LatentClustering(autoencoder, KMeans(9, init=init, **options)),
+):
+    model.fit(x)
+    results[f"{len(results)} labels"] = model.labels_
+    again = model.fit(x).labels_
+    results[f"{len(results)} differs"] = not np.array_equal(results[f"{len(results) - 1} labels"], again)
+"""
+    one, two = run(script, x=np.random.default_rng(0).standard_normal((400, 3)))
+    assert len(one) == 10
+    for name in one:
+        assert np.array_equal(two[0][name], two[1][name]), name
+        if name.endswith("differs"):  # else it would have had a seed
+            assert one[name] and two[0][name]
+
+
 def test_gradient_kmeans(run):
     """Batches that do not divide by two, centers that start far away and are revived, both kinds of steps."""
     script = """
@@ -135,13 +203,16 @@ for name, more in {"plain": {}, "noise": {"noise": 0.3}, "augment": {"augment": 
     results |= {f"{name} codes": autoencoder.transform(x), f"{name} loss": autoencoder.history_["loss"]}
     autoencoder.fit(x)  # from the checkpoint
     results[f"{name} codes again"] = autoencoder.transform(x)
-for name, more in {"dec": {}, "idec": {"reconstruction_weight": 1.0}, "augmented dec": {"augment": True}}.items():
+for name, more in {
+    "dec": {}, "mixture dec": {"init": "gmm"}, "idec": {"reconstruction_weight": 1.0},
+    "augmented dec": {"augment": True},
+}.items():
     model = DEC(10, autoencoder=autoencoder, n_init=2, update_interval=2, tol=0, **options, **more).fit(x)
     results |= {f"{name} codes": model.transform(x), f"{name} centers": model.cluster_centers_}
     results |= {f"{name} labels": model.labels_, f"{name} history": model.history_.to_frame().to_numpy()}
 """
     one, two = run(script, x=load("digits").x[:601])
-    assert len(one) == 21
+    assert len(one) == 25
     for found in two:
         for name in one:
             np.testing.assert_allclose(found[name], one[name], atol=2e-5, err_msg=name)
@@ -168,11 +239,42 @@ models = {
     name: DCAN(4, autoencoder=autoencoder, **options | {"epochs": 4}, **more)
     for name, more in {
         "default": {}, "mixture": {"clustering": "gmm", "update_interval": 3},
-        "alone": {"reconstruction_weight": 0, "conditional": False},
+        "alone": {"reconstruction_weight": 0, "conditional": False}, "buffer": {"buffer_size": 64},
     }.items()
 }
+models["closed form"] = GaussianDivergence(4, autoencoder=autoencoder, **options | {"epochs": 4})
 """,
 }
+
+
+def test_neighbors_and_self_labelling(run):
+    """Neighbours of all shares, the entropy of the whole batch; a last batch that splits unevenly; and convolutions,
+    whose batch normalisation takes each share for itself: one model in both processes, if not the one of one.
+    """
+    from dclib.data import load
+
+    script = """
+from dclib.gmm import GaussianMixture
+from dclib.neighbor_clustering import NeighborClustering
+from dclib.self_labelling import SelfLabelling
+x = arrays["x"]
+options = {"epochs": 6, "batch_size": 32, "precision": "32-true", "random_state": 0}
+neighbors = NeighborClustering(4, n_init=2, hidden=(16,), start_epochs=2, **options)
+models = {
+    "neighbors": neighbors,
+    "self": SelfLabelling(GaussianMixture(4, covariance_type="diag", reg_covar=1e-2), hidden=(16,), **options),
+    "conv": neighbors.__class__(4, n_init=2, network="conv", hidden=(4, 8), augment=True, start_epochs=2, **options),
+}
+for name, model in models.items():
+    results |= {f"{name} p": model.fit(x).predict_proba(x), f"{name} loss": model.history_["loss"]}
+results["neighbors of all"] = neighbors.neighbors_
+"""
+    one, (first, second) = run(script, x=load("digits").x[:301])
+    assert len(one) == 7
+    for name in one:
+        np.testing.assert_allclose(first[name], second[name], atol=1e-6, err_msg=name)
+        if "conv" not in name:
+            np.testing.assert_allclose(first[name], one[name], atol=2e-4, err_msg=name)
 
 
 @pytest.mark.parametrize("method", JOINT)
@@ -185,6 +287,7 @@ from dclib.autoencoded_kmeans import AutoencodedKMeans
 from dclib.autoencoder import Autoencoder
 from dclib.dcan import DCAN
 from dclib.dcra import DCRA
+from dclib.gaussian_divergence import GaussianDivergence
 x = arrays["x"]
 options = {"epochs": 6, "batch_size": 32, "precision": "32-true", "random_state": 0}
 """
@@ -194,10 +297,57 @@ for name, model in models.items():
     results[f"{name} centers"] = model.cluster_centers_
 """
     one, (first, second) = run(before + JOINT[method] + after, x=load("digits").x[:301])
-    assert len(one) == (9 if method == "dcan" else 6)
+    assert len(one) == (15 if method == "dcan" else 6)
     for name in one:
         assert np.array_equal(first[name], second[name])
         if name.endswith("labels"):
             assert np.mean(first[name] == one[name]) > 0.99
         else:
             np.testing.assert_allclose(first[name], one[name], atol=2e-3 * np.abs(one[name]).max())
+
+
+def test_all_processes_stop_when_the_first_one_does(run):
+    """What makes a process stop may differ in the last digit on unlike machines. None waits for those that stopped."""
+    script = """
+from dclib.autoencoder import Autoencoder
+from dclib.engine.callbacks import Callback, Checkpoint
+
+class StopOf(Callback):
+    def __init__(self, rank):
+        self.rank = rank
+
+    def on_epoch_end(self, run):
+        run.stop |= run.epoch == 2 and run.fabric.global_rank == self.rank
+
+for rank in (0, 1):
+    path = f"{os.path.dirname(__file__)}/{os.environ.get('WORLD_SIZE')}-{rank}.ckpt"
+    options = {"epochs": 5, "batch_size": 32, "precision": "32-true", "random_state": 0}
+    model = Autoencoder(2, hidden=(8,), callbacks=[StopOf(rank), Checkpoint(path, every=9)], **options)
+    results[f"epochs of {rank}"] = len(model.fit(arrays["x"]).history_)
+"""
+    from dclib.data import load
+
+    _, two = run(script, x=load("digits").x[:200])
+    for found in two:
+        assert found["epochs of 0"] == 2 and found["epochs of 1"] == 5
+
+
+def test_batch_normalisation(run):
+    """Each process normalises by its own rows, so the model is not that of one process; but all have the same."""
+    from dclib.data import load
+
+    script = """
+from dclib.autoencoder import Autoencoder
+from dclib.dec import DEC
+x = arrays["x"]
+options = {"epochs": 3, "batch_size": 40, "precision": "32-true", "random_state": 0}
+autoencoder = Autoencoder(3, network="conv-bn", hidden=(4, 6, 8, 8), **options).fit(x)
+model = DEC(4, autoencoder=autoencoder, n_init=2, tol=0, **options).fit(x)
+for name, fitted in {"autoencoder": autoencoder, "dec": model.autoencoder_}.items():
+    results |= {f"{name} {key}": value.numpy() for key, value in fitted.network_.state_dict().items()}
+"""
+    x = np.kron(load("digits").x[:201], np.ones((2, 2), np.float32))
+    _, (first, second) = run(script, x=x)
+    assert any("running_var" in name for name in first)
+    for name in first:
+        np.testing.assert_array_equal(first[name], second[name], err_msg=name)

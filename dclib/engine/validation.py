@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-_FLOATS = (np.float32, np.float64)
 
-
-def check_x(estimator, x, *, reset: bool, dtype=_FLOATS) -> np.ndarray:
+def check_x(estimator, x, *, reset: bool) -> np.ndarray:
     """Check samples: (n, d), or images (n, c, h, w); return them as rows (n, d), float32 or float64.
+
+    float32 and float64 stay. Of other numbers, those that float32 holds exactly (bytes of images) become float32, all
+    others (integers of 32 and 64 bits) float64: above 2^24, float32 does not tell neighbours apart.
 
     With `reset`, remembers the number of features, `magnitude_`, and for images `image_shape_` = (c, h, w) (else None).
     Without, raises a ValueError unless the samples fit those of `fit` (rows of c·h·w values pass for images), and warns
@@ -47,7 +48,9 @@ def check_x(estimator, x, *, reset: bool, dtype=_FLOATS) -> np.ndarray:
             raise ValueError(
                 f"X holds images of shape {image_shape}, but this {type(estimator).__name__} was fitted on {fitted}."
             )
-    rows = validate_data(estimator, x, reset=reset, dtype=list(dtype), order="C")
+    exact = isinstance(x, np.ndarray) and np.can_cast(x.dtype, np.float32)
+    floats = [np.float32, np.float64] if exact else [np.float64, np.float32]
+    rows = validate_data(estimator, x, reset=reset, dtype=floats, order="C")
     magnitude = _magnitude(rows)
     if reset:
         estimator.image_shape_, estimator.magnitude_ = image_shape, magnitude
@@ -70,6 +73,16 @@ def warn_of_magnitude(estimator, magnitude: float) -> None:
         warn(
             f"X has values of up to {magnitude:.3g}, but this {type(estimator).__name__} was fitted on values of up to "
             f"{estimator.magnitude_:.3g}: scale X as then (bytes of images: X / 255).",
+        )
+
+
+def warn_of_spread(rows: np.ndarray) -> None:
+    """Warn where a feature spreads too far for a network to learn it."""
+    # A sample is enough for a warning, and leaves data on disk where they are.
+    if (spread := rows[:: -(-len(rows) // 10_000)].std(axis=0).max()) > 10:
+        warn(
+            f"X has a feature with a standard deviation of {spread:.3g}, too much for a network to learn well: scale "
+            "images to [0, 1], other features to unit variance (sklearn.preprocessing.StandardScaler).",
         )
 
 
@@ -117,6 +130,13 @@ def check_number(name: str, value, low, high=np.inf, *, integer=False, open_low=
         raise ValueError(f"{name}={value!r} must be {what} {interval}.")
 
 
+def check_layers(name: str, value) -> None:
+    """Raise a ValueError unless `value` is a tuple of layer sizes, or None."""
+    sizes = value if isinstance(value, (list, tuple, type(None))) else [None]
+    if any(not isinstance(size, (int, np.integer)) or size < 1 for size in sizes or ()):
+        raise ValueError(f"{name}={value!r} must be a tuple of layer sizes, such as (500, 500, 2000).")
+
+
 def check_n_clusters(n_clusters, n_samples: int) -> None:
     check_number("n_clusters", n_clusters, 1, integer=True)
     if n_clusters > n_samples:
@@ -125,12 +145,32 @@ def check_n_clusters(n_clusters, n_samples: int) -> None:
         )
 
 
-def check_centers(init, shape: tuple[int, int], dtype) -> np.ndarray:
-    """A copy of the array that was given as `init`, finite numbers of this shape (k, d); else a ValueError."""
+def given_centers(init, rows: np.ndarray, n_clusters: int, random_state: np.random.RandomState) -> np.ndarray:
+    """The centers (k, d) that `init` is, an array, or that init(X, n_clusters, random_state) returns; X: rows (n, d).
+
+    A copy in the precision of the rows. Raises ValueError unless they are finite numbers of this shape.
+    """
+    given = init(rows, n_clusters, random_state=random_state) if callable(init) else init
+    shape = (n_clusters, rows.shape[1])
     try:
-        centers = np.array(init, dtype=dtype)
+        centers = np.array(given, dtype=rows.dtype)
     except (TypeError, ValueError):
         raise ValueError(f"init={init!r} is no name that is known here, nor an array of numbers.") from None
     if centers.shape != shape or not np.isfinite(centers).all():
         raise ValueError(f"init has shape {centers.shape}: give finite centers, (k, d) = {shape}.")
     return centers
+
+
+def check_labels(name: str, labels, n_samples: int, n_clusters: int) -> np.ndarray:
+    """The array of labels as int64, unless they are not one integer from 0 to n_clusters − 1 a sample: a ValueError."""
+    found = np.asarray(labels)
+    if found.shape != (n_samples,) or found.dtype.kind not in "iu":
+        raise ValueError(
+            f"{name} has shape {found.shape} and type {found.dtype}: give one label a sample, integers ({n_samples},)."
+        )
+    if found.min() < 0 or found.max() >= n_clusters:
+        raise ValueError(
+            f"{name} has labels from {found.min()} to {found.max()}: with n_clusters={n_clusters} they run from 0 to "
+            f"{n_clusters - 1}."
+        )
+    return found.astype(np.int64)
