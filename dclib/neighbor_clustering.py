@@ -14,7 +14,7 @@ from dclib.engine.rows import Rows, map_rows
 from dclib.engine.training import Batch, adam, descend, train
 from dclib.engine.validation import all_or_nothing, check_choice, check_labels, check_n_clusters, check_number, check_x
 from dclib.kmeans import assign
-from dclib.network_clusterer import NetworkClusterer, average_buffers
+from dclib.network_clusterer import NetworkClusterer, average_buffers, dropout_draws
 
 
 @torch.no_grad()
@@ -150,7 +150,7 @@ class NeighborClustering(NetworkClusterer):
 
         def step(batch: Batch) -> dict[str, Tensor]:
             if len(self.history_) < self.start_epochs:
-                logits = model(batch.x)
+                logits = model(batch.x, dropout_draws(network, batch))
                 p = logits.softmax(1)
                 entropy = mean_entropy(p, whole_mean(p, batch))
                 loss = F.cross_entropy(logits, labels[batch.rows], label_smoothing=self.label_smoothing)
@@ -158,9 +158,10 @@ class NeighborClustering(NetworkClusterer):
                 drawn = neighbors[batch.rows, (batch.rand() * self.n_neighbors).long()]
                 other = data[drawn]
                 if augment:
-                    draws = augment.draw(batch.size, batch.generator, other.device)
-                    other = augment.move(other, draws[:, batch.start : batch.start + len(other)])
-                log_p, log_p_neighbor = model(torch.cat([batch.x, other])).log_softmax(1).chunk(2)
+                    moves = augment.draw(batch.size, batch.generator, other.device)
+                    other = augment.move(other, moves[:, batch.start : batch.start + len(other)])
+                draws = dropout_draws(network, batch, n_views=2)
+                log_p, log_p_neighbor = model(torch.cat([batch.x, other]), draws).log_softmax(1).chunk(2)
                 p = log_p.exp()
                 entropy = mean_entropy(p, whole_mean(p, batch))
                 loss = neighbor_loss(log_p, log_p_neighbor) - self.entropy_weight * entropy
