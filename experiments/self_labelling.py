@@ -1,8 +1,8 @@
 """Self-labelling (`dclib.self_labelling`) from scratch: a clustering's surest 85 % train a small convolutional network.
 
 All 70,000 MNIST digits: the teacher is augmented DEC as in `mnist_dec`, but for 4 epochs instead of 10 ("start" in a
-result), then 6 epochs of a new network, on images that are shifted, turned, scaled and sheared. Guo et al. (2018) report ACC .985 for DEC with
-augmentation (500 epochs of each stage).
+result), then 6 epochs of a new network, on images that are shifted, turned, scaled and sheared. Guo et al. (2018)
+report ACC .985 for DEC with augmentation (500 epochs of each stage).
 
 What was chosen, and on which data: the network, its movements and the share by earlier trials on MNIST with a seed that
 is not among these; so these digits have been looked at. No label stops or chooses anything within a run.
