@@ -239,11 +239,42 @@ models = {
     name: DCAN(4, autoencoder=autoencoder, **options | {"epochs": 4}, **more)
     for name, more in {
         "default": {}, "mixture": {"clustering": "gmm", "update_interval": 3},
-        "alone": {"reconstruction_weight": 0, "conditional": False},
+        "alone": {"reconstruction_weight": 0, "conditional": False}, "buffer": {"buffer_size": 64},
     }.items()
 }
+models["closed form"] = GaussianDivergence(4, autoencoder=autoencoder, **options | {"epochs": 4})
 """,
 }
+
+
+def test_neighbors_and_self_labelling(run):
+    """Neighbours of all shares, the entropy of the whole batch; a last batch that splits unevenly; and convolutions,
+    whose batch normalisation takes each share for itself: one model in both processes, if not the one of one.
+    """
+    from dclib.data import load
+
+    script = """
+from dclib.gmm import GaussianMixture
+from dclib.neighbor_clustering import NeighborClustering
+from dclib.self_labelling import SelfLabelling
+x = arrays["x"]
+options = {"epochs": 6, "batch_size": 32, "precision": "32-true", "random_state": 0}
+neighbors = NeighborClustering(4, n_init=2, hidden=(16,), start_epochs=2, **options)
+models = {
+    "neighbors": neighbors,
+    "self": SelfLabelling(GaussianMixture(4, covariance_type="diag", reg_covar=1e-2), hidden=(16,), **options),
+    "conv": neighbors.__class__(4, n_init=2, network="conv", hidden=(4, 8), augment=True, start_epochs=2, **options),
+}
+for name, model in models.items():
+    results |= {f"{name} p": model.fit(x).predict_proba(x), f"{name} loss": model.history_["loss"]}
+results["neighbors of all"] = neighbors.neighbors_
+"""
+    one, (first, second) = run(script, x=load("digits").x[:301])
+    assert len(one) == 7
+    for name in one:
+        np.testing.assert_allclose(first[name], second[name], atol=1e-6, err_msg=name)
+        if "conv" not in name:
+            np.testing.assert_allclose(first[name], one[name], atol=2e-4, err_msg=name)
 
 
 @pytest.mark.parametrize("method", JOINT)
@@ -256,6 +287,7 @@ from dclib.autoencoded_kmeans import AutoencodedKMeans
 from dclib.autoencoder import Autoencoder
 from dclib.dcan import DCAN
 from dclib.dcra import DCRA
+from dclib.gaussian_divergence import GaussianDivergence
 x = arrays["x"]
 options = {"epochs": 6, "batch_size": 32, "precision": "32-true", "random_state": 0}
 """
@@ -265,7 +297,7 @@ for name, model in models.items():
     results[f"{name} centers"] = model.cluster_centers_
 """
     one, (first, second) = run(before + JOINT[method] + after, x=load("digits").x[:301])
-    assert len(one) == (9 if method == "dcan" else 6)
+    assert len(one) == (15 if method == "dcan" else 6)
     for name in one:
         assert np.array_equal(first[name], second[name])
         if name.endswith("labels"):

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from dclib.engine.device import free_memory
+from dclib.engine.device import free_memory, resolve_device
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -91,6 +91,29 @@ def map_rows(
         at += len(part)
     assert found is not None
     return found if size == 1 else fabric.all_reduce(found, reduce_op="sum")  # type: ignore[union-attr, return-value]
+
+
+def map_network(
+    network: nn.Module,
+    function: Callable[[Tensor], Tensor],
+    x: np.ndarray | Rows,
+    shape: tuple[int, ...],
+    device: str | torch.device = "auto",
+) -> np.ndarray:
+    """`function`, which calls the network, on all rows of x (n, d), in float32; the network goes to the device for it.
+
+    During training (callbacks) it is on its device already, and goes back to training afterwards.
+    x may be `Rows` where they are on the device already.
+    """
+    home, training = next(network.parameters()).device, network.training
+    target = home if home.type != "cpu" else resolve_device(device)
+    network.eval().to(target)
+    try:
+        # Reconstructions of data that do not fit on the GPU do not fit there either.
+        rows = x if isinstance(x, Rows) else Rows(x, shape, target)
+        return map_rows(function, rows, to_cpu=True).numpy()
+    finally:
+        network.train(training).to(home)
 
 
 def is_memmap(rows: np.ndarray | None) -> bool:
