@@ -92,6 +92,8 @@ def test_every_trial_runs(machine, monkeypatch, capsys):
 def test_all_that_trains_in_steps_is_tried():
     names = {type(method).__name__ for method in gpu.methods(quick=False).values()}
     assert names == {name for _, name in trained_by_epochs()}
+    for name, method in gpu.methods(quick=True).items():
+        assert len(gpu.numbers_of(method.fit(gpu.sizes(quick=True).data.x[:150]))) > 100, name
 
 
 class Disturbed(DenseAutoencoder):
@@ -136,7 +138,7 @@ def test_a_way_that_ends_elsewhere_is_found():
     size = gpu.sizes(quick=True)
     ways = {
         "as usual": lambda model: model.fit(size.data.x),
-        "worse": lambda m: m.set_params(epochs=1).fit(size.data.x),
+        "longer": lambda m: m.set_params(epochs=40).fit(size.data.x),
     }
     assert [finding.fine for finding in gpu.compare(size, "ways", ways)] == [True, False]
 
