@@ -1,7 +1,8 @@
 """nbgrader on this repository: solutions/<unit>/ is the source, exercises/<unit>/ the release, grading/ the rest.
 
-Settings from the environment: DCLIB_SANDBOX=0 grades without the sandbox (macOS), DCLIB_GRADE_TIMEOUT is the number of
-seconds a test may take, DCLIB_GRADEBOOK the address of the database. solutions/README.md says how grading works.
+Settings from the environment: DCLIB_SANDBOX=0 grades without the sandbox (macOS), DCLIB_GRADE_TIMEOUT is the measure of
+all limits by the clock, in seconds, DCLIB_GRADEBOOK the address of the database. solutions/README.md says how grading
+works.
 """
 
 import os

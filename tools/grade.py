@@ -262,7 +262,7 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     parser.add_argument("--student", action="append", default=[], help="grade this student only (may be repeated)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="submissions at a time (default: cores)")
     parser.add_argument("--seed", type=int, help="ask the questions of this seed (points.csv has it) once more")
-    parser.add_argument("--timeout", type=int, help="seconds a test may take (default 60)")
+    parser.add_argument("--timeout", type=int, help="the measure of all limits by the clock, in seconds (default 60)")
     options = parser.parse_args(arguments)
 
     known = units(root)
