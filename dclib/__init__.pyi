@@ -14,11 +14,14 @@ from .engine.callbacks import EarlyStopping as EarlyStopping
 from .engine.callbacks import Progress as Progress
 from .engine.callbacks import Scores as Scores
 from .features import PretrainedFeatures as PretrainedFeatures
+from .gaussian_divergence import GaussianDivergence as GaussianDivergence
 from .gmm import GaussianMixture as GaussianMixture
 from .gradient_kmeans import GradientKMeans as GradientKMeans
 from .kmeans import KMeans as KMeans
 from .latent import LatentClustering as LatentClustering
 from .metrics import scores as scores
+from .neighbor_clustering import NeighborClustering as NeighborClustering
+from .self_labelling import SelfLabelling as SelfLabelling
 
 _T = typing.TypeVar("_T")
 

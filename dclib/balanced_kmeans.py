@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dclib.engine.device import device_for
 from dclib.engine.processes import everyone
 from dclib.engine.rows import row_blocks
 from dclib.engine.starts import best_start
@@ -40,8 +41,12 @@ def balanced_kmeans(z: Tensor, centers: Tensor, temperatures: Sequence[float] = 
     """K-means with clusters of equal size, from these centers -> centers (k, d), loss (mean over the rows). z: (n, d)
 
     The assignment is a `transport_plan` between samples and clusters with equal cluster shares. Its entropy falls with
-    the temperature, in units of the variance of z; from a high one the end depends little on the start.
+    the temperature, in units of the variance of z; from a high one the end depends little on the start. In float64, so
+    for z on an Apple GPU, which lacks it, on the CPU.
     """
+    device = z.device
+    if device.type == "mps":
+        z, centers = z.cpu(), centers.cpu()
     z, centers = z.double(), centers.double()
     scale = torch.ones_like(centers[:, 0])
     variance = z.var(0, correction=0).sum() + torch.finfo(z.dtype).tiny
@@ -50,7 +55,7 @@ def balanced_kmeans(z: Tensor, centers: Tensor, temperatures: Sequence[float] = 
             plan, scale = transport_plan(squared_distances(z, centers) / (temperature * variance), scale)
             centers = plan.T @ z / plan.sum(0)[:, None]
     loss = float((plan * squared_distances(z, centers)).sum() / len(z))
-    return centers.float(), loss
+    return centers.float().to(device), loss
 
 
 def balanced_start(x: Tensor, n_clusters: int, generator: torch.Generator) -> tuple[Tensor, float]:
@@ -104,9 +109,11 @@ class BalancedKMeans(KMeans):
     them, and at the end, history_ : of each start, the loss and the iterations, image_shape_ : (c, h, w) or None.
     """
 
-    def __init__(self, n_clusters=10, *, init="random", n_init=5, max_iter=20, callbacks=None, random_state=None):
+    def __init__(
+        self, n_clusters=10, *, init="random", n_init=5, max_iter=20, callbacks=None, device="auto", random_state=None
+    ):
         self.n_clusters, self.init, self.n_init, self.max_iter = n_clusters, init, n_init, max_iter
-        self.callbacks, self.random_state = callbacks, random_state
+        self.callbacks, self.device, self.random_state = callbacks, device, random_state
 
     @all_or_nothing
     def fit(self, X, y=None):
@@ -115,18 +122,19 @@ class BalancedKMeans(KMeans):
         check_n_clusters(self.n_clusters, len(rows))
         check_number("max_iter", self.max_iter, 1, integer=True)
         n_starts = self._n_starts()
-        mean = torch.from_numpy(rows.mean(axis=0))
-        x = torch.from_numpy(rows).double() - mean
+        device = device_for(self.device, np.float64)  # the precision of transport plans
+        mean = torch.from_numpy(rows.mean(axis=0)).double().to(device)
+        x = torch.from_numpy(rows).to(device).double() - mean
         seed = everyone().seed(self.random_state)  # several processes do the same
-        sample = x[torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))[:_SAMPLE]]
+        sample = x[torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))[:_SAMPLE].to(device)]
 
         def search(start: Tensor, report: Callable[[float], None]) -> tuple[float, _Balanced]:
             found = self._alternate(x, balanced_kmeans(sample, start)[0].double(), report)
             return found.losses[-1], found
 
         def publish(found: _Balanced) -> None:
-            self.cluster_centers_ = (found.centers + mean).numpy().astype(rows.dtype)
-            self.offsets_ = found.offsets.numpy().astype(rows.dtype)
+            self.cluster_centers_ = (found.centers + mean).cpu().numpy().astype(rows.dtype)
+            self.offsets_ = found.offsets.cpu().numpy().astype(rows.dtype)
 
         found = best_start(self, self._starts(n_starts, seed, rows, x, mean), n_starts, search, publish)
         labels, distances = self._nearest(rows)  # as `predict` does: the two agree to the last tie
@@ -138,7 +146,8 @@ class BalancedKMeans(KMeans):
     def _alternate(self, x: Tensor, centers: Tensor, report: Callable[[float], None]) -> _Balanced:
         """Equal clusters and their means in turns, from these centers (k, d), for x (n, d)."""
         variance = x.var(0, correction=0).sum() + torch.finfo(x.dtype).tiny
-        labels, losses, weight = torch.full((len(x),), -1), [], torch.ones(len(x), dtype=x.dtype)
+        labels, weight = torch.full((len(x),), -1, device=x.device), torch.ones_like(x[:, 0])
+        losses: list[float] = []
         while True:
             distances = squared_distances(x, centers)
             offsets = equal_offsets(distances, variance)
@@ -155,10 +164,11 @@ class BalancedKMeans(KMeans):
     def _nearest(self, rows: np.ndarray) -> tuple[Tensor, Tensor]:
         """Labels (n,) by squared distance less offset, and squared distances to those centers (n,)."""
         x, centers = self._centered(rows)
-        offsets = torch.from_numpy(self.offsets_).to(x.dtype)
-        labels, nearest = torch.empty(len(x), dtype=torch.long), torch.empty(len(x), dtype=x.dtype)
-        for block in row_blocks(len(x), max(x.shape[1], len(centers))):
+        offsets = torch.from_numpy(self.offsets_).to(x.dtype).to(x.device)
+        labels = torch.empty(len(x), dtype=torch.long, device=x.device)
+        nearest = torch.empty(len(x), dtype=x.dtype, device=x.device)
+        for block in row_blocks(len(x), max(x.shape[1], len(centers)), x.device):
             distances = squared_distances(x[block], centers)
             labels[block] = (distances - offsets).argmin(1)
             nearest[block] = distances.gather(1, labels[block, None])[:, 0]
-        return labels, nearest
+        return labels.cpu(), nearest.cpu()

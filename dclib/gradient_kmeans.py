@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from torch import Tensor
 
-from dclib.engine.device import draw_seed, epoch_generator, make_fabric, resolve_device
+from dclib.engine.device import device_for, draw_seed, epoch_generator, make_fabric
 from dclib.engine.rows import Rows, cluster_sums, cluster_weights
 from dclib.engine.training import Batch, train
 from dclib.engine.validation import (
@@ -250,7 +250,7 @@ class GradientKMeans(KMeans):
         rows = check_x(self, X, reset=True)
         check_n_clusters(self.n_clusters, len(rows))
         self._check_parameters()
-        fabric = make_fabric(self._device(rows.dtype), "32-true")
+        fabric = make_fabric(device_for(self.device, rows.dtype), "32-true")
         seed = fabric.broadcast(draw_seed(self.random_state))
         start, shift = fabric.broadcast(self._start(rows, seed))
         offset = torch.from_numpy(shift).to(fabric.device)
@@ -316,7 +316,7 @@ class GradientKMeans(KMeans):
             check_n_clusters(self.n_clusters, len(rows))
             self.cluster_centers_, self.n_steps_ = self._start(rows, seed)[0], 0
         rows = rows.astype(self.cluster_centers_.dtype, copy=False)
-        device = self._device(rows.dtype)
+        device = device_for(self.device, rows.dtype)
         shift = self.cluster_centers_.mean(axis=0)
         x = torch.from_numpy(rows - shift).to(device)
         descent = self._descent(self.cluster_centers_ - shift, device)
@@ -358,12 +358,6 @@ class GradientKMeans(KMeans):
         check_number("tol", self.tol, 0)
         for name in ("epochs", "batch_size"):
             check_number(name, getattr(self, name), 1, integer=True)
-
-    def _device(self, dtype) -> torch.device:
-        device = resolve_device(self.device)
-        if device.type == "mps" and dtype == np.float64:  # which Apple's GPUs do not have
-            return torch.device("cpu")
-        return device
 
     def _start(self, rows: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
         """Centers (k, d), and the mean of a sample of the rows (d,): about where the data are."""

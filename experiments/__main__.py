@@ -88,6 +88,9 @@ def main() -> None:
     parser.add_argument(
         "--pages", action="store_true", help="run nothing, renew the tables in the pages that show them"
     )
+    parser.add_argument(
+        "--unfinished", action="store_true", help="train nothing, write what the checkpoints have reached so far"
+    )
     options = parser.parse_args()
     if options.pages:
         for page in PAGES:
@@ -116,7 +119,7 @@ def main() -> None:
                     if options.seeds is None and seed not in module.SEEDS[:n_seeds]:
                         continue
                     # A fresh set of estimators for each run: fitting one leaves its parameters behind.
-                    result = run(name, configuration, module.configurations()[configuration], seed)
+                    result = run(name, configuration, module.configurations()[configuration], seed, options.unfinished)
                     print(f"{configuration} seed {seed}: " + json.dumps(result["scores"]), flush=True)
         print(summary(name))
 

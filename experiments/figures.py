@@ -294,90 +294,106 @@ def bhattarai_tables_2_and_3(sources: Sources):
     )
 
 
+# Autoencoders of 50 epochs on all images; where these are not on file, on a part of them.
+LONG = {"dense": "long-dense-gmm", "convolutional": "long-conv-gmm"}
+PARTS = {"long-": ("sixth-", "10,000 images"), "cifar-": ("cifar-short-", "20,000 images, ten epochs")}
+
+
+def longest(sources: Sources, name: str) -> tuple[str, dict, str]:
+    """The run of Bhattarai's of this name or, where it is not on file, its shorter part -> name, result, which part."""
+    prefix = name.split("-")[0] + "-"
+    short, note = PARTS[prefix]
+    for candidate, part in ((name, ""), (name.replace(prefix, short, 1), f", {note}")):
+        for result in sources.every(f"bhattarai_latent/{candidate}"):
+            return f"bhattarai_latent/{candidate}", result, part
+    raise NotOnFile(f"bhattarai_latent/{name}")
+
+
+def those_on_file(sources: Sources, panels: dict[str, str]) -> list[tuple[str, str, dict]]:
+    """(run, title, result) of those panels, title -> name, that are on file; raises NotOnFile where none is."""
+    found = []
+    for title, name in panels.items():
+        try:
+            run, result, part = longest(sources, name)
+        except NotOnFile as missing:
+            first = missing
+        else:
+            found.append((run, title + part, result))
+    if not found:
+        raise first
+    return found
+
+
 @drawing(BHATTARAI)
 def bhattarai_figures_4_to_7(sources: Sources):
-    panels = [("long-dense-gmm", "dense, MNIST"), ("long-conv-gmm", "convolutional, MNIST")]
-    panels += [("cifar-dense-gmm", "dense, CIFAR-10"), ("cifar-conv-gmm", "convolutional, CIFAR-10")]
-    found = []
-    for name, title in panels:
-        short = name.replace("cifar-", "cifar-short-")
-        results = sources.every(f"bhattarai_latent/{name}") or (
-            name != short and sources.every(f"bhattarai_latent/{short}")
-        )
-        if results and "autoencoder_test_loss" in results[0]:
-            found.append((title, results[0]))
-    if not found:
-        raise NotOnFile("bhattarai_latent/long-dense-gmm")
-    fig, axes = figure(1, len(found), width=1 + 4.4 * len(found), height=4, squeeze=False)
-    for ax, (title, result) in zip(axes[0], found):
+    panels = {f"{network}, MNIST": name for network, name in LONG.items()}
+    panels |= {"dense, CIFAR-10": "cifar-dense-gmm", "convolutional, CIFAR-10": "cifar-conv-gmm"}
+    found = those_on_file(sources, panels)
+    fig, axes = figure(1, len(found), width=1 + 4.6 * len(found), height=4.2, squeeze=False)
+    for ax, (_, title, result) in zip(axes[0], found):
         for index, (column, label) in enumerate((("autoencoder_loss", "train"), ("autoencoder_test_loss", "test"))):
             loss = result[column]
             ax.plot(range(1, len(loss) + 1), loss, color=color(index), label=label, ls="-" if index == 0 else "--")
         tail = max(result["autoencoder_loss"][len(result["autoencoder_loss"]) // 5 :])
-        ax.set(title=title, xlabel="epoch", ylim=(0, 1.6 * tail))
+        ax.set(xlabel="epoch", ylim=(0, 1.6 * tail))
+        ax.set_title(title.replace(", ", "\n", 1), fontsize=13)
     axes[0, 0].set_ylabel("mean squared error")
     axes[0, 0].legend()
     return fig, (
         "Mean squared reconstruction error against the epoch, training images as a solid and test images as a dashed "
-        f"line: {', '.join(title for title, _ in found)}."
+        f"line: {'; '.join(title for _, title, _ in found)}."
     )
 
 
 @drawing(BHATTARAI)
 def bhattarai_figures_8_and_9(sources: Sources):
-    found = []
-    for name, title in (
-        ("long-dense-gmm", "dense"),
-        ("long-conv-gmm", "convolutional"),
-        ("cifar-short-dense-gmm", "dense, CIFAR-10"),
-        ("cifar-short-conv-gmm", "convolutional, CIFAR-10"),
-    ):
-        if sources.every(f"bhattarai_latent/{name}"):
-            arrays = sources.arrays(f"bhattarai_latent/{name}")
-            pair = np.stack([arrays["images"], arrays["reconstructions"]]).transpose(0, 1, 3, 4, 2)
-            found.append((title, pair[..., 0] if pair.shape[-1] == 1 else pair))
-    if not found:
-        raise NotOnFile("bhattarai_latent/long-dense-gmm")
+    found = those_on_file(
+        sources, LONG | {"dense, CIFAR-10": "cifar-dense-gmm", "convolutional, CIFAR-10": "cifar-conv-gmm"}
+    )
     fig, axes = figure(len(found), 1, width=9, height=0.4 + 2.2 * len(found), squeeze=False)
-    for ax, (title, pair) in zip(axes[:, 0], found):
-        images(ax, pair, f"Test images and their reconstructions: {title}")
+    for ax, (run, title, _) in zip(axes[:, 0], found):
+        arrays = sources.arrays(run)
+        pair = np.stack([arrays["images"], arrays["reconstructions"]]).transpose(0, 1, 3, 4, 2)
+        images(ax, pair[..., 0] if pair.shape[-1] == 1 else pair, f"Test images, reconstructed: {title}")
     return fig, (
         "Ten test images in a row and their reconstructions in the row below, "
-        f"for these autoencoders: {'; '.join(title for title, _ in found)}."
+        f"for these autoencoders: {'; '.join(title for _, title, _ in found)}."
     )
 
 
 @drawing(BHATTARAI)
 def bhattarai_figures_10_to_14(sources: Sources):
-    dense = sources.arrays("bhattarai_latent/long-dense-gmm")
-    panels = [(f"dense, {epoch} epoch{'s' * (epoch > 1)}", dense, epoch) for epoch in (1, 5, 20, 50)]
-    if sources.every("bhattarai_latent/long-conv-gmm"):
-        panels.append(("convolutional, 50 epochs", sources.arrays("bhattarai_latent/long-conv-gmm"), 50))
+    run, _, part = longest(sources, LONG["dense"])
+    panels = [(f"dense, {epoch} epoch{'s' * (epoch > 1)}", sources.arrays(run), epoch) for epoch in (1, 5, 20, 50)]
+    try:
+        panels.append(("convolutional, 50 epochs", sources.arrays(longest(sources, LONG["convolutional"])[0]), 50))
+    except NotOnFile:
+        pass
     fig, axes = figure(2, 3, width=12, height=8)
     for ax in axes.flat[len(panels) :]:
         ax.set_axis_off()
     for ax, (title, arrays, epoch) in zip(axes.flat, panels):
         scatter_by_class(ax, tsne(arrays[f"autoencoder_codes_{epoch}"]), arrays["y"], title)
     return fig, (
-        "t-SNE maps of the codes of 1,500 digits, coloured by digit: "
-        f"{', '.join(title for title, *_ in panels)}. The groups of digits part as training goes on."
+        f"t-SNE maps of the codes of 1,500 digits{part and ', trained on' + part[1:]}, coloured by digit: "
+        f"{', '.join(title for title, *_ in panels)}."
     )
 
 
 @drawing(BHATTARAI)
 def bhattarai_figure_15(sources: Sources):
-    (result, *_) = sources.some("bhattarai_latent/long-dense-gmm")
+    _, result, part = longest(sources, LONG["dense"])
     fig, ax = figure(width=8, height=4.4)
     for index, (name, label) in enumerate((("gmm", "mixture"), ("kmeans", "k-means"))):
         found = {int(key.split()[2]): v for key, v in result["measured"].items() if key.startswith(f"{name} k ")}
         ax.plot(list(found), list(found.values()), marker="o", color=color(index), label=label)
     ax.axvline(10, color=GRAY, ls="--", lw=1.5)
     ax.text(10.3, 0.02, "his best: 10", color=GRAY, transform=ax.get_xaxis_transform(), fontsize=12)
-    ax.set(title="V against the number of clusters, dense codes", xlabel="number of clusters", ylabel="V")
+    ax.set(title=f"V against the number of clusters{part}", xlabel="number of clusters", ylabel="V")
     ax.legend(loc="lower right")
     return fig, (
         "V-measure against the number of clusters from 2 to 30, for mixtures and for k-means on the codes of the dense "
-        "autoencoder; a dashed line marks 10, where Bhattarai's curve is highest."
+        f"autoencoder{part}; a dashed line marks 10, where Bhattarai's curve is highest."
     )
 
 
@@ -398,7 +414,7 @@ def samplawski_figure_3(sources: Sources):
         dashed = {"ls": "--", "marker": "D", "mfc": "none", "ms": 7, "lw": 1.5}
         ax.plot(list(his), list(his.values()), color=color(index), label=f"his log, {what}", **dashed)
         for d in DIMENSIONS:
-            for name, mark in ((f"long-{d}", "o"), (f"long-{d}-tied", "^"))[: 2 if d in (2, 64) else 1]:
+            for name, mark in ((f"long-{d}", "o"), ("printed-256", "^"))[: 2 if d == 256 else 1]:
                 for result in sources.every(f"samplawski_autoencoded/{name}"):
                     found = True
                     values = curves([result], "v_measure")[0]
@@ -414,28 +430,29 @@ def samplawski_figure_3(sources: Sources):
     ax.legend(fontsize=11, loc="lower right")
     return fig, (
         "V-measure against the number of hidden units: Samplawski's log as dashed lines with diamonds, best and last "
-        "checkpoint, our runs of the same length as dots (triangles: tied centres stay one); a dotted line is gradient "
+        "checkpoint, our runs as dots (triangles: the printed learning rate); a dotted line is gradient "
         "k-means on the pixels."
     )
 
 
 @drawing(SAMPLAWSKI)
 def samplawski_over_the_epochs(sources: Sources):
-    runs = [(d, sources.every(f"samplawski_autoencoded/long-{d}")) for d in DIMENSIONS]
-    runs = [(d, results) for d, results in runs if results]
+    runs = [(f"{d} hidden units", sources.every(f"samplawski_autoencoded/long-{d}")) for d in DIMENSIONS]
+    runs.append(("256, learning rate as printed", sources.every("samplawski_autoencoded/printed-256")))
+    runs = [(label, results) for label, results in runs if results]
     if not runs:
         raise NotOnFile("samplawski_autoencoded/long-256")
     fig, ax = figure(width=9, height=4.6)
-    for index, (d, results) in enumerate(runs):
+    for index, (label, results) in enumerate(runs):
         values = curves(results, "v_measure")
-        band(ax, range(1, values.shape[1] + 1), values, f"{d} hidden units", index, marker="o", ms=4)
+        band(ax, range(1, values.shape[1] + 1), values, label, index, marker="o", ms=4)
     ax.axvline(10, color=GRAY, ls="--", lw=1.5)
     ax.text(12, 0.6, "ten epochs", color=GRAY, fontsize=12)
     ax.set(title="The paper's start, epoch by epoch", xlabel="epoch (600 steps)", ylabel="V", ylim=(-0.02, 0.65))
     ax.legend(fontsize=12, loc="lower right")
     return fig, (
         "V-measure of autoencoded k-means from the paper's start against the epoch, up to 300; a dashed line marks the "
-        "tenth epoch, before which one cluster holds all images."
+        "tenth epoch."
     )
 
 

@@ -2,7 +2,8 @@
 
 A run that is interrupted goes on from its last epoch when the same command is given again: its checkpoints lie in
 `experiments/checkpoints/`. An autoencoder with the same parameters, data and seed is trained once for all experiments;
-its seconds count in each. A result that is on file is never overwritten: delete it to run it anew. What figures draw
+its seconds count in each. A result that is on file is never overwritten, unless it is marked "unfinished" (written
+from the checkpoint of a training that goes on): delete it to run it anew. What figures draw
 (codes of a fixed sample, reconstructions, centers) lies beside it, as half-precision arrays in a file that it names.
 """
 
@@ -107,15 +108,27 @@ class Snapshots(Callback):
         return {f"{name}_{epoch}": np.load(path) for epoch, path in found if path.exists()}
 
 
+class Halt(Callback):
+    """Lets a training that is taken up from its checkpoint end there. Raises ValueError where there is none."""
+
+    def on_fit_start(self, run: Run) -> None:
+        if not run.epoch:
+            raise ValueError("There is no checkpoint of this training to write an unfinished result from.")
+        run.stop = True
+
+
 def result_path(experiment: str, name: str, seed: int) -> Path:
     return HERE / "results" / experiment / f"{name}-seed{seed}.json"
 
 
-def run(experiment: str, name: str, configuration: Configuration, seed: int) -> dict:
-    """Train, score and write the result file; returns its content. A result on file is read, not made again."""
+def run(experiment: str, name: str, configuration: Configuration, seed: int, unfinished: bool = False) -> dict:
+    """Train, score and write the result file; returns its content. A result on file is read, not made again.
+
+    unfinished: train nothing, write what the clusterer's checkpoint has reached; the next run goes on from there.
+    """
     path = result_path(experiment, name, seed)
-    if path.exists():
-        return json.loads(path.read_text())
+    if path.exists() and "unfinished" not in (result := json.loads(path.read_text())):
+        return result
     started = time.perf_counter()
     data = configuration.load(configuration.split, n=configuration.n, random_state=seed)
     held_out = configuration.test and configuration.split == "train"
@@ -133,9 +146,15 @@ def run(experiment: str, name: str, configuration: Configuration, seed: int) -> 
             folder = autoencoder_path(autoencoder, data.x).with_suffix(".codes")
             snapshots.append(Snapshots(folder, data.x[: _n_kept(configuration, autoencoder)], configuration.codes_at))
             callbacks.append(snapshots[0])
-        method.set_params(autoencoder=_fit_autoencoder(autoencoder, data.x, callbacks))
+        owner = method if "autoencoder" in method.get_params(deep=False) else method.clusterer
+        owner.set_params(autoencoder=_fit_autoencoder(autoencoder, data.x, callbacks))
+    inner = getattr(method, "clusterer", None)  # a teacher, or what clusters the codes
+    if isinstance(inner, BaseEstimator) and "epochs" in inner.get_params(deep=False):
+        inner.set_params(random_state=seed)
+        watches.append(Stopwatch())
+        inner.set_params(callbacks=[watches[-1], Progress(), Checkpoint(_inner_path(inner, autoencoder, data.x))])
     every = configuration.every
-    if "callbacks" in method.get_params(deep=False):
+    if "epochs" in method.get_params(deep=False):  # k-means has callbacks, too, but starts instead of epochs
         place = HERE / "checkpoints" / experiment / f"{name}-seed{seed}-clusterer.ckpt"
         callbacks = [Scores(data.x, data.y, every)] if data.y is not None else []
         if configuration.evaluate:
@@ -145,7 +164,8 @@ def run(experiment: str, name: str, configuration: Configuration, seed: int) -> 
             n_kept = _n_kept(configuration, autoencoder or method.autoencoder)
             snapshots.append(Snapshots(place.with_suffix(".codes"), data.x[:n_kept], configuration.codes_at))
             callbacks.append(snapshots[-1])
-        method.set_params(callbacks=[*callbacks, watches[1], Progress(), Checkpoint(place, every)])
+        callbacks += [watches[1], Progress(), Checkpoint(place, every)]
+        method.set_params(callbacks=[Halt(), *callbacks] if unfinished else callbacks)
     method.fit(data.x)
     seconds = time.perf_counter() - started + sum(watch.before for watch in watches)
     # LatentClustering computes where its autoencoder does; k-means and the mixture on the CPU, as precise as the data.
@@ -173,11 +193,14 @@ def run(experiment: str, name: str, configuration: Configuration, seed: int) -> 
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, {torch.backends.cpu.get_cpu_capability()}",
         "command": f"python -m experiments {experiment} --configurations {name} --seeds {seed}",
     }
-    if hasattr(method, "start_labels_"):
-        result["start"] = _scores(data.y, method.start_labels_)
-    if hasattr(method, "history_"):
-        frame = method.history_.to_frame()
+    learner = method if "epochs" in method.get_params(deep=False) else getattr(method, "clusterer_", method)
+    if hasattr(learner, "start_labels_"):
+        result["start"] = _scores(data.y, learner.start_labels_)
+    if "epochs" in learner.get_params(deep=False):
+        frame = learner.history_.to_frame()
         result["history"] = {column: _rounded(frame[column]) for column in frame}
+        if unfinished and len(frame) < method.epochs:
+            result["unfinished"] = f"{len(frame)} of {method.epochs} epochs"
     if hasattr(method, "inertia_history_"):  # of k-means, an entry an iteration: mean squared distance
         result["loss_per_iteration"] = _rounded(np.array(method.inertia_history_) / len(data.x))
     if autoencoder is not None:
@@ -210,6 +233,14 @@ def autoencoder_path(autoencoder, x: np.ndarray) -> Path:
     seed = autoencoder.random_state
     digest.update(json.dumps([x.shape, type(autoencoder).__name__, _parameters(autoencoder), seed]).encode())
     return HERE / "checkpoints" / "autoencoders" / f"{digest.hexdigest()}.ckpt"
+
+
+def _inner_path(inner, autoencoder, x: np.ndarray) -> Path:
+    """Where the checkpoint of a clusterer inside another one lies: experiments share the teachers that are equal."""
+    about = [type(inner).__name__, _parameters(inner), autoencoder and _parameters(autoencoder), inner.random_state]
+    digest = hashlib.blake2b(np.ascontiguousarray(x).data, digest_size=8)
+    digest.update(json.dumps(about).encode())
+    return HERE / "checkpoints" / "clusterers" / f"{digest.hexdigest()}.ckpt"
 
 
 def _fit_autoencoder(autoencoder, x: np.ndarray, callbacks: list[Callback]):

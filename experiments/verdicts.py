@@ -53,6 +53,7 @@ class Claim:
     relation: str = "number"
     tolerance: float = 0.02
     printed_key: Key | None = None
+    printed_runs: Sequence[str] = ()
     waits_for: str = ""
     reason: str = ""
     headline: bool = False
@@ -105,6 +106,7 @@ class Verdict:
     ours: list[float]
     others: list[float]
     by_formula: list[float]
+    unfinished: str = ""  # how far a training on file is
 
     @property
     def verdict(self) -> str:
@@ -133,6 +135,8 @@ class Verdict:
             ours += f"; against {_shown(self.others)}"
         if len(claim.runs) > 1 and self.run:
             ours += f" `{self.run.split('/')[1]}`"
+        if self.unfinished:
+            ours += f" (after {self.unfinished})"
         place = f"{claim.where}: " if claim.where else ""
         return f"| {place}{claim.what} | {claim.printed} | {ours} | **{self.verdict}** | {claim.reason} |"
 
@@ -141,6 +145,8 @@ class Verdict:
         claim, ours = self.claim, _shown(self.ours, short=True)
         if claim.rival and self.ours:
             ours += f" against {_shown(self.others, short=True)}"
+        if self.unfinished:
+            ours += f" (after {self.unfinished})"
         source = claim.where if claim.paper.startswith("Beyond") else claim.paper
         return f"| {source} | {claim.what} | {claim.printed} | {ours} | **{self.verdict}** |"
 
@@ -173,8 +179,9 @@ def judge(claim: Claim) -> Verdict:
     printed = math.inf if claim.value is None or claim.relation != "number" else claim.value
     run, ours = numbers(claim.runs, claim.key, printed)
     others = numbers(claim.rival, claim.rival_key or claim.key)[1]
-    by_formula = [number(result, claim.printed_key) for result in results(run)] if claim.printed_key and run else []
-    return Verdict(claim, run, ours, others, by_formula)
+    by_formula = numbers(claim.printed_runs or [run], claim.printed_key)[1] if claim.printed_key and run else []
+    unfinished = {result["unfinished"] for result in results(run) if "unfinished" in result} if run else set()
+    return Verdict(claim, run, ours, others, by_formula, ", ".join(sorted(unfinished)))
 
 
 HEAD = "| claim | printed | ours: mean ± standard deviation | verdict | why |\n|---|---|---|---|---|"

@@ -13,10 +13,13 @@ from dclib.data import load
 from dclib.dcan import DCAN
 from dclib.dcra import DCRA
 from dclib.dec import DEC, kl_divergence, soft_assignment, target_distribution
-from dclib.engine.callbacks import Checkpoint
+from dclib.engine.callbacks import Checkpoint, Scores
+from dclib.engine.rows import Rows
+from dclib.gaussian_divergence import GaussianDivergence
+from dclib.metrics import clustering_accuracy
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*(steps in all|clusters are empty)")  # short on purpose
-METHODS = [DEC, AutoencodedKMeans, DCRA, DCAN]
+METHODS = [DEC, AutoencodedKMeans, DCRA, DCAN, GaussianDivergence]
 
 
 @pytest.fixture(scope="module")
@@ -97,10 +100,52 @@ def test_an_interrupted_training_ends_the_same(method, optimizer, images, start,
     assert whole.history_["loss"] == resumed.history_["loss"]
 
 
+@pytest.mark.parametrize("method", [DCAN, GaussianDivergence])
+def test_a_buffer_is_taken_up_again(method, images, start, tmp_path):
+    options = {"buffer_size": 100, "clustering": "gmm", "learning_rate": 1e-3}
+    whole = fitted(method, images, start, **options)
+    with pytest.raises(KeyboardInterrupt):
+        fitted(method, images, start, callbacks=[StopAfter(2), Checkpoint(tmp_path / "c")], **options)
+    resumed = fitted(method, images, start, callbacks=[Checkpoint(tmp_path / "c")], **options)
+    assert np.array_equal(learned(whole), learned(resumed))
+    assert np.array_equal(whole.factors_, resumed.factors_)
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_an_unknown_optimizer_is_named(method, images, start):
     with pytest.raises(ValueError, match="optimizer='lion' is not known: choose one of 'adam', 'sgd'"):
         fitted(method, images, start, optimizer="lion")
+
+
+# --- one copy of the data ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_x_goes_to_the_device_once_and_is_encoded_once_at_the_end(method, images, digits, start):
+    """Scores on X itself, also as a tensor on the same memory, take the rows that are there; others come anew."""
+    uploads, encoded = [], []
+    with pytest.MonkeyPatch.context() as patch:
+        init, encode = Rows.__init__, method._encode
+        patch.setattr(Rows, "__init__", lambda self, *args: uploads.append(len(args[0])) or init(self, *args))
+        patch.setattr(method, "_encode", lambda self, rows: encoded.append(len(rows)) or encode(self, rows))
+        options = {"epochs": 3} | ({"tol": 0} if method is DEC else {})
+        callbacks = [Scores(images, digits.y[:300]), Scores(torch.from_numpy(images), digits.y[:300], every=3)]
+        model = fitted(method, images, start, callbacks=callbacks, **options)
+        assert uploads == [300] and encoded == [300] * 5  # three and one scores, and the end
+        fitted(method, images, start, callbacks=[Scores(digits.x[:301], digits.y[:301])], **options)
+        assert uploads[1:] == [300, 301, 301, 301]
+        copied = images.copy()
+        fitted(method, images, start, callbacks=[Scores(copied, digits.y[:300])], **options)
+        assert len(uploads) == 5 + 4  # equal values elsewhere are not known to be equal
+    assert model.history_["acc"][-1] == pytest.approx(clustering_accuracy(digits.y[:300], model.labels_))
+    assert not hasattr(model, "_resident")
+
+
+def test_an_interrupted_training_leaves_no_copy_of_the_data(images, start):
+    model = DEC(4, autoencoder=start, epochs=4, n_init=1, callbacks=[StopAfter(1)])
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(images)
+    assert not hasattr(model, "_resident") and model.predict(images).shape == (300,)
 
 
 # --- batch normalisation ----------------------------------------------------------------------------------------------

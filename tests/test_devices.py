@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from interruption import StopAfter
+from lightning_fabric import Fabric
 from pretend_device import pretend
 from sklearn.base import clone
 from test_estimators import estimators
@@ -21,6 +22,7 @@ from dclib.dec import DEC
 from dclib.engine import training
 from dclib.engine.callbacks import Checkpoint, EarlyStopping, Scores
 from dclib.engine.rows import Rows
+from dclib.gaussian_divergence import GaussianDivergence
 from dclib.gradient_kmeans import GradientKMeans
 from dclib.networks import DenseAutoencoder
 
@@ -42,6 +44,7 @@ CASES = {type(estimator).__name__: estimator for estimator in estimators()} | {
     "identity": AutoencodedKMeans(**JOINT, init="identity", noise=0.1, autoencoder=Autoencoder(2, network="shallow")),
     "DCRA": DCRA(**JOINT),
     "DCAN, mixture": DCAN(**JOINT, clustering="gmm", conditional=False),
+    "closed form, mixture": GaussianDivergence(**JOINT, clustering="gmm"),
 }
 # Each on both devices; data that do not fit where batches come in another way.
 TOO_LARGE = ("Autoencoder", "augment", "soft, sgd", "augmented IDEC", "DCAN, mixture")
@@ -92,6 +95,34 @@ def test_an_estimator(case, kind, room, images, fitted, tmp_path):
                 assert np.array_equal(getattr(loaded, name)(images), answer)
                 answers += 1
     assert answers
+
+
+@pytest.mark.parametrize("kind", ["cuda", "mps"])
+def test_a_buffer_of_codes_waits_for_the_device_and_does_nothing_worse(kind, images, fitted):
+    """Its clusters move on the CPU at every step, as the documentation says."""
+    model = DCAN(**JOINT, buffer_size=60, autoencoder=fitted)
+    with pytest.raises(AssertionError) as faults, pretend(kind, ROOM):
+        model.fit(images)
+    for fault in str(faults.value).splitlines():
+        assert f"waits for {kind} inside a step in dclib.gaussian_clusters" in fault
+    assert np.array_equal(model.labels_, model.predict(images))
+
+
+@pytest.mark.parametrize("case", ["DEC", "AutoencodedKMeans", "DCRA", "DCAN", "GaussianDivergence", "conv-bn"])
+def test_processes_are_sent_nothing_that_lies_on_a_gpu(case, images, fitted):
+    """A pickled CUDA tensor comes back on the first GPU, in all of them."""
+    sent, broadcast = [], Fabric.broadcast
+
+    def spy(self, thing, src=0):
+        sent.extend(thing if isinstance(thing, (list, tuple)) else [thing])
+        return broadcast(self, thing, src)
+
+    with pytest.MonkeyPatch.context() as patch, pretend("cuda", ROOM):
+        patch.setattr(Fabric, "broadcast", spy)
+        fresh(case, fitted).fit(images)
+    assert sent and all(thing.device.type == "cpu" for thing in sent if isinstance(thing, torch.Tensor))
+    if case == "DCRA":
+        assert sum(isinstance(thing, torch.Tensor) for thing in sent) > 2
 
 
 def batches_of(model, images):

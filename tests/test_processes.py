@@ -162,6 +162,36 @@ def test_kmeans_of_fewer_distinct_points_than_clusters(found):
         assert len(np.unique(result["labels"])) == 2
 
 
+SCRIPTS["unseeded"] = (
+    """
+from dclib import Autoencoder, BalancedKMeans, GaussianMixture, KMeans, LatentClustering
+x, options = arrays["x"], {"n_init": 1}
+autoencoder = Autoencoder(2, hidden=(8,), epochs=1, random_state=0).fit(x)
+init = lambda x, k, random_state: x[random_state.choice(len(x), k)]
+for model in (
+    KMeans(9, init="random", **options), BalancedKMeans(9, **options), GaussianMixture(9, init="random", **options),
+    LatentClustering(autoencoder, GaussianMixture(9, init="random", **options)),
+    LatentClustering(autoencoder, KMeans(9, init=init, **options)),
+):
+    model.fit(x)
+    results[f"{len(results)} labels"] = model.labels_
+    again = model.fit(x).labels_
+    results[f"{len(results)} differs"] = not np.array_equal(results[f"{len(results) - 1} labels"], again)
+""",
+    {"x": np.random.default_rng(0).standard_normal((400, 3))},
+)
+
+
+def test_without_a_seed_all_processes_have_one_model(found):
+    """Each would draw a seed of its own; starts, balanced clusters and what clusters a latent space are the same."""
+    one, two = found["unseeded"]
+    assert len(one) == 10
+    for name in one:
+        assert np.array_equal(two[0][name], two[1][name]), name
+        if name.endswith("differs"):  # else it would have had a seed
+            assert one[name] and two[0][name]
+
+
 START = WIDE[:8, :10] * np.array([1, 1, 1, 1, 1, 50, 50, 50])[:, None]
 
 SCRIPTS["gradient"] = (
@@ -204,7 +234,10 @@ for name, more in {"plain": {}, "noise": {"noise": 0.3}, "augment": {"augment": 
     results |= {f"{name} codes": autoencoder.transform(x), f"{name} loss": autoencoder.history_["loss"]}
     autoencoder.fit(x)  # from the checkpoint
     results[f"{name} codes again"] = autoencoder.transform(x)
-for name, more in {"dec": {}, "idec": {"reconstruction_weight": 1.0}, "augmented dec": {"augment": True}}.items():
+for name, more in {
+    "dec": {}, "mixture dec": {"init": "gmm"}, "idec": {"reconstruction_weight": 1.0},
+    "augmented dec": {"augment": True},
+}.items():
     model = DEC(10, autoencoder=autoencoder, n_init=2, update_interval=2, tol=0, **options, **more).fit(x)
     results |= {f"{name} codes": model.transform(x), f"{name} centers": model.cluster_centers_}
     results |= {f"{name} labels": model.labels_, f"{name} history": model.history_.to_frame().to_numpy()}
@@ -217,10 +250,43 @@ def test_autoencoder_and_dec(found):
     """Noise, augmentation, p of all shares inside an epoch, a last batch smaller than the number of processes, and a
     training that is taken up again from the checkpoint that one process wrote."""
     one, two = found["dec"]
-    assert len(one) == 21
+    assert len(one) == 25
     for result in two:
         for name in one:
             np.testing.assert_allclose(result[name], one[name], atol=2e-5, err_msg=name)
+
+
+SCRIPTS["neighbors"] = (
+    """
+from dclib.gmm import GaussianMixture
+from dclib.neighbor_clustering import NeighborClustering
+from dclib.self_labelling import SelfLabelling
+x = arrays["x"]
+options = {"epochs": 6, "batch_size": 32, "precision": "32-true", "random_state": 0}
+neighbors = NeighborClustering(4, n_init=2, hidden=(16,), start_epochs=2, **options)
+models = {
+    "neighbors": neighbors,
+    "self": SelfLabelling(GaussianMixture(4, covariance_type="diag", reg_covar=1e-2), hidden=(16,), **options),
+    "conv": neighbors.__class__(4, n_init=2, network="conv", hidden=(4, 8), augment=True, start_epochs=2, **options),
+}
+for name, model in models.items():
+    results |= {f"{name} p": model.fit(x).predict_proba(x), f"{name} loss": model.history_["loss"]}
+results["neighbors of all"] = neighbors.neighbors_
+""",
+    {"x": DIGITS[:301]},
+)
+
+
+def test_neighbors_and_self_labelling(found):
+    """Neighbours of all shares, the entropy of the whole batch; a last batch that splits unevenly; and convolutions,
+    whose batch normalisation takes each share for itself: one model in both processes, if not the one of one.
+    """
+    one, (first, second) = found["neighbors"]
+    assert len(one) == 7
+    for name in one:
+        np.testing.assert_allclose(first[name], second[name], atol=1e-6, err_msg=name)
+        if "conv" not in name:
+            np.testing.assert_allclose(first[name], one[name], atol=2e-4, err_msg=name)
 
 
 JOINT = {
@@ -244,9 +310,10 @@ models = {
     name: DCAN(4, autoencoder=autoencoder, **options | {"epochs": 4}, **more)
     for name, more in {
         "default": {}, "mixture": {"clustering": "gmm", "update_interval": 3},
-        "alone": {"reconstruction_weight": 0, "conditional": False},
+        "alone": {"reconstruction_weight": 0, "conditional": False}, "buffer": {"buffer_size": 64},
     }.items()
 }
+models["closed form"] = GaussianDivergence(4, autoencoder=autoencoder, **options | {"epochs": 4})
 """,
 }
 BEFORE = """
@@ -254,6 +321,7 @@ from dclib.autoencoded_kmeans import AutoencodedKMeans
 from dclib.autoencoder import Autoencoder
 from dclib.dcan import DCAN
 from dclib.dcra import DCRA
+from dclib.gaussian_divergence import GaussianDivergence
 x = arrays["x"]
 options = {"epochs": 6, "batch_size": 32, "precision": "32-true", "random_state": 0}
 """
@@ -269,7 +337,7 @@ SCRIPTS |= {method: (BEFORE + script + AFTER, {"x": DIGITS[:301]}) for method, s
 def test_joint_methods(found, method):
     """Noise, draws, codes and centers of all shares; also with a last batch that splits unevenly."""
     one, (first, second) = found[method]
-    assert len(one) == (9 if method == "dcan" else 6)
+    assert len(one) == (15 if method == "dcan" else 6)
     for name in one:
         assert np.array_equal(first[name], second[name])
         if name.endswith("labels"):

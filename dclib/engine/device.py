@@ -55,6 +55,12 @@ def resolve_device(device: str | torch.device = "auto") -> torch.device:
     return resolved
 
 
+def device_for(device: str | torch.device, dtype) -> torch.device:
+    """As `resolve_device`, for numbers of this dtype: float64, which Apple's GPUs do not have, goes to the CPU."""
+    resolved = resolve_device(device)
+    return torch.device("cpu") if resolved.type == "mps" and dtype == np.float64 else resolved
+
+
 def _own_cuda() -> torch.device:
     """This process's GPU among several processes; ValueError if there are fewer GPUs than processes."""
     rank, count = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()

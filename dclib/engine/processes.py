@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -39,7 +40,10 @@ class Alone:
 
     def seed(self, random_state) -> int:
         """A seed from scikit-learn's `random_state`, the same in all processes, also where that is None."""
-        return int(self.pick(torch.tensor(draw_seed(random_state)), 0))
+        seed = draw_seed(random_state)
+        if isinstance(random_state, (int, np.integer)):  # no need to ask the others, who may not be here, too
+            return seed
+        return int(self.pick(torch.tensor(seed), 0))
 
     def take(self, x: Tensor | Shifted, numbers: Tensor) -> Tensor:
         """Rows (m, d) by their numbers among the rows of all processes, of which x is this one's share."""

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from dclib.engine.device import free_memory
+from dclib.engine.device import free_memory, resolve_device
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -93,6 +93,29 @@ def map_rows(
     return found if size == 1 else fabric.all_reduce(found, reduce_op="sum")  # type: ignore[union-attr, return-value]
 
 
+def map_network(
+    network: nn.Module,
+    function: Callable[[Tensor], Tensor],
+    x: np.ndarray | Rows,
+    shape: tuple[int, ...],
+    device: str | torch.device = "auto",
+) -> np.ndarray:
+    """`function`, which calls the network, on all rows of x (n, d), in float32; the network goes to the device for it.
+
+    During training (callbacks) it is on its device already, and goes back to training afterwards.
+    x may be `Rows` where they are on the device already.
+    """
+    home, training = next(network.parameters()).device, network.training
+    target = home if home.type != "cpu" else resolve_device(device)
+    network.eval().to(target)
+    try:
+        # Reconstructions of data that do not fit on the GPU do not fit there either.
+        rows = x if isinstance(x, Rows) else Rows(x, shape, target)
+        return map_rows(function, rows, to_cpu=True).numpy()
+    finally:
+        network.train(training).to(home)
+
+
 def is_memmap(rows: np.ndarray | None) -> bool:
     """Whether the rows are on disk, and perhaps more than fit into memory."""
     while isinstance(rows, np.ndarray) and not isinstance(rows, np.memmap):
@@ -100,38 +123,56 @@ def is_memmap(rows: np.ndarray | None) -> bool:
     return isinstance(rows, np.memmap)
 
 
-def row_blocks(n_rows: int, width: int) -> list[slice]:
-    """Blocks of rows for arrays of `width` columns: about 2^20 numbers each, which stay in the processor's cache."""
-    size = max(2**20 // max(width, 1), 256)
+def row_blocks(n_rows: int, width: int, device: torch.device | None = None) -> list[slice]:
+    """Blocks of rows for arrays of `width` columns: about 2^20 numbers each, which stay in the processor's cache.
+
+    On a GPU 2^24: few blocks, since each costs the start of some kernels.
+    """
+    numbers = 2**20 if device is None or device.type == "cpu" else 2**24
+    size = max(numbers // max(width, 1), 256)
     return [slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size)]
 
 
 class Shifted:
-    """x − shift, for x (n, d) that is too large for a copy: rows are read and shifted as they are asked for.
+    """x − shift on the device of the shift (d,), for x (n, d) that is too large for a copy, or for that device.
 
-    A block (a slice) is there until the next one is asked for: all blocks share one buffer.
+    Rows are read and shifted as they are asked for. A block (a slice) is there until the next one is asked for: all
+    blocks share one buffer.
     """
 
     def __init__(self, x: Tensor, shift: Tensor):
-        self.x, self.shift, self.shape, self.dtype, self.device = x, shift, x.shape, x.dtype, x.device
+        self.x, self.shift, self.shape, self.dtype, self.device = x, shift, x.shape, x.dtype, shift.device
         self.buffer = x.new_empty(0, x.shape[1])
 
     def __len__(self) -> int:
         return len(self.x)
 
     def __getitem__(self, rows) -> Tensor:
-        found = self.x[rows]
         if not isinstance(rows, slice):
-            return found - self.shift
+            return self.x[torch.as_tensor(rows).to(self.x.device)].to(self.device) - self.shift
+        found = self.x[rows].to(self.device)
         if len(found) > len(self.buffer):
             self.buffer = torch.empty_like(found)
         return torch.sub(found, self.shift, out=self.buffer[: len(found)])
 
 
+def centered(rows: np.ndarray, mean: Tensor) -> Tensor | Shifted:
+    """rows − mean on the device of the mean (d,): a copy, or, where that would be too much, `Shifted` rows.
+
+    Too much is a numpy.memmap where the device shares the main memory, elsewhere half of the free memory of the GPU.
+    """
+    x, device = as_tensor(rows), mean.device
+    if device.type == "cpu" or (device.type == "mps" and is_memmap(rows)):
+        too_much = is_memmap(rows)
+    else:
+        too_much = 2 * x.nbytes >= free_memory(device)
+    return Shifted(x, mean) if too_much else x.to(device) - mean
+
+
 def squared_norms(x: Tensor | Shifted) -> Tensor:
     """‖x_i‖² (n,) of the rows."""
     norms = torch.empty(len(x), dtype=x.dtype, device=x.device)
-    for block in row_blocks(*x.shape):
+    for block in row_blocks(len(x), x.shape[1], x.device):
         norms[block] = x[block].square().sum(1)
     return norms
 
