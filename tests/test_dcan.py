@@ -208,30 +208,7 @@ def test_narrow_draws_make_narrow_clusters(digits, autoencoder):
     assert shares[0] < 0.8 * shares[1]
 
 
-<<<<<<< HEAD
-def test_the_clusters_take_one_iteration_of_kmeans(autoencoder):
-    """By hand, on a line: the centers 0 and 4 own {-1, 1, 1.5} and {3, 5}."""
-    z = torch.tensor([[-1.0], [1.0], [1.5], [3.0], [5.0]])
-    clusters = Mixture(*(torch.tensor(v, dtype=torch.float64) for v in ([0.5, 0.5], [[0.0], [4.0]], [[1.0], [1.0]])))
-    clusters = move_clusters(z, clusters, "k-means")
-    floor = 0.02 * float(z.var(correction=0)) + 1e-6 * float(z.square().mean())
-    want = [np.std([-1, 1, 1.5]), np.std([3, 5])]
-    np.testing.assert_allclose(clusters.means[:, 0], [0.5, 4.0], rtol=1e-6)
-    np.testing.assert_allclose(clusters.factors[:, 0], np.sqrt(np.square(want) + floor), rtol=1e-6)
-    np.testing.assert_allclose(clusters.weights, [0.6, 0.4], rtol=1e-6)
-
-
-def test_a_cluster_without_samples_stays_where_it_is():
-    z = torch.tensor([[-1.0], [1.0]])
-    clusters = Mixture(*(torch.tensor(v, dtype=torch.float64) for v in ([0.5, 0.5], [[0.0], [9.0]], [[1.0], [1.0]])))
-    clusters = move_clusters(z, clusters, "k-means")
-    assert clusters.means[1] == 9 and torch.isfinite(clusters.factors).all() and clusters.weights[1] < 1e-5
-
-
 def test_the_clusters_follow_the_codes(digits, trained):
-=======
-def test_the_clusters_follow_the_codes(digits, autoencoder):
->>>>>>> main
     """At the end the centers are the means of the codes, up to the few samples that changed last."""
     model = trained
     z = model.transform(digits.x)
