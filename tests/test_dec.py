@@ -34,6 +34,9 @@ def test_target_distribution_by_hand():
     """f = (.5, 1.5). First row: .25/.5 = .5 and .25/1.5 = 1/6, so p = 3/4, 1/4."""
     p = target_distribution(torch.tensor([[0.5, 0.5], [0.0, 1.0]]))
     torch.testing.assert_close(p, torch.tensor([[0.75, 0.25], [0.0, 1.0]]))
+    # Without the square 3/4, 1/4 would be the same. f = (1, 1), then .64 and .04, so p = 16/17, 1/17.
+    p = target_distribution(torch.tensor([[0.8, 0.2], [0.2, 0.8]]))
+    torch.testing.assert_close(p, torch.tensor([[16.0, 1.0], [1.0, 16.0]]) / 17)
 
 
 def test_target_of_the_whole_is_not_that_of_its_batches():
