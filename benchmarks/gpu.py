@@ -1,8 +1,8 @@
 """The first day with a GPU: what could not be tried without one, in one command. python -m benchmarks gpu
 
 Does anything wait for the GPU inside a step of training? Is a training the same twice, and after an interruption? What
-do bfloat16, CUDA graphs, data in main memory and a second GPU change? How many seconds does MNIST take to .98? Needs a
-quarter of an hour, and the data set MNIST. Writes no file. Exit status 1 if something was found that should not be.
+do bfloat16, CUDA graphs, data in main memory and a second GPU change? How many seconds does MNIST take to .98? It takes
+the data set MNIST and writes no file. Exit status 1 if something was found that should not be.
 """
 
 from __future__ import annotations
