@@ -75,9 +75,8 @@ def test_a_teacher_reads_grades_in_the_formgrader(lab, address):
     row.wait_for()
     row.locator("a").first.click()
     page.locator("#answer").wait_for()
-    assert page.locator("#check_update").input_value() in ("", "0")
-    assert page.locator("#check_update").get_attribute("placeholder") in ("0", "0.0")
-    assert page.locator("#check_lloyd").get_attribute("placeholder") in ("4", "4.0")
+    page.wait_for_selector("#check_lloyd[placeholder='4']")  # the points come a little after the page
+    assert page.locator("#check_update").get_attribute("placeholder") == "0"
     assert "Your centres did not move at all." in page.locator("body").inner_text()
     lab.screenshot("formgrader")
 
