@@ -64,4 +64,4 @@ c.IgnorePattern.pattern = r"(?s:.)"  # text on stderr (a warning, a progress bar
 
 if os.environ.get("DCLIB_SANDBOX", "1") == "1":
     os.environ["JUPYTER_PATH"] = os.path.join(ROOT, "tools", "jupyter")  # kernels/dclib-sandbox/kernel.json
-    c.Execute.kernel_name = "dclib-sandbox"
+    c.JudgedExecute.kernel_name = "dclib-sandbox"  # and not Execute's: *Validate* in JupyterLab uses that, too

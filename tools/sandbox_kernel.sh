@@ -65,6 +65,10 @@ fi
 
 connection=$1
 run=$(dirname "$connection")
+case $(basename "$run") in
+  dcl-*) ;;  # made by JudgedExecute for this one kernel: the sandbox can write to it
+  *) echo "sandbox_kernel.sh: $run is not a folder of one kernel" >&2; exit 1 ;;
+esac
 args+=(--bind "$run" "$run" "${size[@]}" --tmpfs "$PWD")
 IFS=: read -r -a helpers <<< "${DCLIB_HELPERS:-}"
 for file in "${helpers[@]}"; do args+=(--ro-bind "$PWD/$file" "$PWD/$file"); done
