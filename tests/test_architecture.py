@@ -29,9 +29,9 @@ FLOORS = (
     ("autoencoded_kmeans", "dec", "dcra", "dcan"),
     # the classroom: what shows them
     ("classroom", "classroom.plots", "classroom.exercises"),
-    ("classroom.demos.picture", "classroom.demos.point_canvas"),
+    ("classroom.demos.demo", "classroom.demos.picture", "classroom.demos.point_canvas"),
     ("classroom.demos.live_plot", "classroom.demos.lloyd_stepper", "classroom.demos.judge_table")
-    + ("classroom.demos.target_sharpener",),
+    + ("classroom.demos.target_sharpener", "classroom.demos.em_stepper"),
     ("classroom.demos",),
 )
 LEVEL = {module: level for level, modules in enumerate(FLOORS) for module in modules}

@@ -278,6 +278,38 @@ def _luminance(rgb) -> float:
     return float(linear @ [0.2126, 0.7152, 0.0722])
 
 
+# --- soft clusters ----------------------------------------------------------------------------------------------------
+
+
+def mixed_colors(weights) -> np.ndarray:
+    """The clusters' colours, mixed by weights (n, k) whose rows sum to one -> RGB (n, 3)."""
+    weights = np.asarray(weights, dtype=float)
+    return (weights @ np.array([to_rgb(color(k)) for k in range(weights.shape[1])])).clip(0, 1)
+
+
+def responsibilities(ax: Axes, x, weights, size: float | None = None) -> Axes:
+    """Points x (n, 2) in the clusters' colours mixed by responsibilities (n, k), with the marker of the largest."""
+    x, weights = np.asarray(x), np.asarray(weights)
+    shades, best = mixed_colors(weights), weights.argmax(1)
+    size = size or float(np.clip(20_000 / max(len(x), 1), 6, 40))
+    with style():
+        for k in np.unique(best):
+            own = best == k
+            ax.scatter(*x[own].T, s=size, c=shades[own], marker=marker(k), linewidths=0, alpha=0.8)
+    return ax
+
+
+def ellipse(ax: Axes, mean, covariance, index: int, deviations: Sequence[float] = (1, 2), **options) -> None:
+    """The ellipses (x − μ)ᵀ Σ⁻¹ (x − μ) = deviations² of a Gaussian in the plane, in the colour of cluster `index`."""
+    angle = np.linspace(0, 2 * np.pi, 100)
+    circle = np.linalg.cholesky(np.asarray(covariance, dtype=float)) @ np.stack([np.cos(angle), np.sin(angle)])
+    given = {"color": text_color(index), "linewidth": 2.5, "zorder": 4} | options
+    with style():
+        for radius in deviations:
+            ax.plot(*(np.asarray(mean)[:, None] + radius * circle), **given)
+        ax.scatter(*mean, s=160, marker="X", color=given["color"], edgecolors="white", linewidths=2, zorder=5)
+
+
 # --- curves and tables ------------------------------------------------------------------------------------------------
 
 

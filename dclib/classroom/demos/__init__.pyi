@@ -1,3 +1,5 @@
+from .demo import Demo as Demo
+from .em_stepper import EMStepper as EMStepper
 from .judge_table import JudgeTable as JudgeTable
 from .live_plot import LivePlot as LivePlot
 from .lloyd_stepper import LloydStepper as LloydStepper
