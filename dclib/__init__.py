@@ -8,11 +8,19 @@ The subjects of the course are modules of their own (`dclib.kmeans` … `dclib.d
 import os
 from typing import TypeVar
 
-import lazy_loader
-
 __version__ = "0.1.0"
 
-__getattr__, _, __all__ = lazy_loader.attach_stub(__name__, __file__)
+try:
+    import lazy_loader
+except ModuleNotFoundError:  # as after a fresh clone: `python -m dclib` runs all the same
+    __all__ = []
+
+    def __getattr__(name: str):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise ImportError(f"dclib.{name}: lazy_loader is not installed. `python -m dclib` says what else is missing.")
+else:
+    __getattr__, _, __all__ = lazy_loader.attach_stub(__name__, __file__)
 __all__ += ["__version__", "by_profile"]
 
 

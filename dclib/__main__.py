@@ -1,11 +1,14 @@
 """python -m dclib: the doctor. Can the course run on this machine? What is missing is named with its remedy.
 
+`python -m dclib --all` also prints everything that was looked at: versions, hardware, settings, data sets, programs.
 Exit status 0 if the lessons can run, 1 if not. Nothing that may be missing is imported before it was looked for, and
 the syntax is old on purpose, so that the doctor also speaks where Python is too old or the installation failed.
 """
 
 from __future__ import annotations
 
+import argparse
+import html
 import importlib
 import os
 import platform
@@ -27,27 +30,65 @@ PROGRAMS = (
 
 
 class Report:
-    """Lines as they are printed, and the problems found: (what, remedy), fatal or not."""
+    """What was looked at, in sections of lines, and the problems found, each with its remedy, fatal or not.
+
+    A notebook shows the verdict and the problems, and folds the rest.
+    """
 
     def __init__(self):
-        self.fatal, self.minor = [], []
+        self.sections, self.summary = [], []  # [(title, lines)]; the few words that stand beside the verdict
+        self.fatal, self.minor = [], []  # [(what, remedy)]
+
+    @property
+    def ok(self) -> bool:
+        """Whether the lessons can run."""
+        return not self.fatal
+
+    def section(self, title):
+        self.sections.append((title, []))
 
     def line(self, what, text):
-        print(f"  {what:<32} {text}")
+        self.note(f"{what:<32} {text}")
+
+    def note(self, text):
+        self.sections[-1][1].append(text)
 
     def problem(self, what, remedy, fatal):
         (self.fatal if fatal else self.minor).append((what, remedy))
 
-    def conclude(self) -> int:
-        for title, found in (("The course cannot run:", self.fatal), ("Worth mending:", self.minor)):
+    def verdict(self) -> str:
+        return f"The course {'can' if self.ok else 'cannot'} run on this machine."
+
+    def problems(self) -> list:
+        """[(title, [(problems, their remedy)])]: one remedy often mends several problems."""
+        groups = []
+        for title, found in (("To be mended first:", self.fatal), ("Worth mending:", self.minor)):
+            remedies = dict.fromkeys(remedy for _, remedy in found)
             if found:
-                print(f"\n{title}")
-            for remedy in dict.fromkeys(remedy for _, remedy in found):  # one remedy often mends several problems
-                for what in (w for w, r in found if r == remedy):
-                    print(f"  - {what}")
-                print(f"    Remedy: {remedy}")
-        print("" if self.fatal else "\nThe course can run on this machine.")
-        return 1 if self.fatal else 0
+                groups.append((title, [([what for what, r in found if r == remedy], remedy) for remedy in remedies]))
+        return groups
+
+    def details(self) -> str:
+        """All that was looked at."""
+        return "\n".join("\n  ".join([title, *lines]) for title, lines in self.sections)
+
+    def __repr__(self) -> str:
+        lines = [self.verdict(), ", ".join(self.summary)]
+        for title, found in self.problems():
+            lines += ["", title]
+            for whats, remedy in found:
+                lines += [*(f"  - {what}" for what in whats), f"    Remedy: {remedy}"]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        text = f"<p><b>{self.verdict()}</b><br>{html.escape(', '.join(self.summary))}</p>"
+        for title, found in self.problems():
+            text += f"<p>{title}</p><ul>"
+            for whats, remedy in found:
+                text += f"<li>{'<br>'.join(map(html.escape, whats))}<br><b>Remedy:</b> {html.escape(remedy)}</li>"
+            text += "</ul>"
+        what = "Everything that was looked at: versions, hardware, settings, data sets, programs"
+        return f"{text}<details><summary>{what}</summary><pre>{html.escape(self.details())}</pre></details>"
 
 
 def numbers(version: str) -> tuple:
@@ -82,7 +123,8 @@ def short(place) -> str:
 
 
 def check_python(report: Report) -> None:
-    print("Python")
+    report.section("Python")
+    report.summary.append(f"Python {platform.python_version()}")
     report.line("version", f"{platform.python_version()} ({platform.system()} {platform.machine()})")
     if sys.version_info < PYTHON:
         wanted = ".".join(map(str, PYTHON))
@@ -93,7 +135,7 @@ def check_python(report: Report) -> None:
 
 def check_packages(report: Report) -> None:
     """Versions, without importing anything. What only teachers, tests or one lesson need is not fatal."""
-    print("Packages")
+    report.section("Packages")
     for package, oldest, extra in requirements():
         try:
             version = metadata.version(package)
@@ -108,7 +150,7 @@ def check_packages(report: Report) -> None:
 
 
 def check_hardware(report: Report) -> None:
-    print("Computing")
+    report.section("Computing")
     try:
         import torch
 
@@ -122,15 +164,17 @@ def check_hardware(report: Report) -> None:
     name = f" ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else ""
     report.line("device", f"{device}{name}")
     report.line("precision", precision)
+    report.summary += [f"PyTorch {torch.__version__}", f"device {device}", f"precision {precision}"]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     report.line("threads", f"{torch.get_num_threads()} of {cores}")
+    report.summary.append(f"{torch.get_num_threads()} of {cores} threads")
     if torch.get_num_threads() < cores // 2:
         remedy = "unset OMP_NUM_THREADS, or set it to the number of cores"
         report.problem(f"training uses {torch.get_num_threads()} of {cores} cores", remedy, fatal=False)
 
 
 def check_settings(report: Report) -> None:
-    print("Settings")
+    report.section("Settings")
     try:
         report.line("DCLIB_PROFILE", dclib.by_profile(fast="fast", full="full"))
     except ValueError as error:
@@ -145,7 +189,7 @@ def check_settings(report: Report) -> None:
 
 def check_data(report: Report) -> None:
     """The full-size sets are not needed: the lessons run on what is embedded."""
-    print("Data sets")
+    report.section("Data sets")
     try:
         status = importlib.import_module("dclib.data").status()
     except Exception as error:
@@ -158,27 +202,40 @@ def check_data(report: Report) -> None:
         if not place:
             absent.append((name, remedy))
     if absent:
-        print("  Not needed for the lessons at their small size. To get one:")
+        report.note("Not needed for the lessons at their small size. To get one:")
         for name, remedy in absent:
-            print(f"    {name}: {remedy}")
+            report.note(f"  {name}: {remedy}")
 
 
 def check_programs(report: Report) -> None:
-    print("Programs (for teachers and tests)")
+    report.section("Programs (for teachers and tests)")
     for names, purpose, remedy in PROGRAMS:
         found = next(filter(shutil.which, names), None)
         report.line(names[0], "found" if found else f"missing: {remedy}; for {purpose}")
 
 
-def main() -> int:
+CHECKS = (check_python, check_packages, check_hardware, check_settings, check_data, check_programs)
+
+
+def examine(checks=CHECKS) -> Report:
+    """Look at this machine."""
     report = Report()
-    check_python(report)
-    check_packages(report)
-    check_hardware(report)
-    check_settings(report)
-    check_data(report)
-    check_programs(report)
-    return report.conclude()
+    for check in checks:
+        check(report)
+    return report
+
+
+def main(arguments=None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m dclib", description="Can the course run on this machine?")
+    parser.add_argument("--all", action="store_true", help="print everything that was looked at")
+    options = parser.parse_args(arguments)
+    report = examine()
+    if options.all:
+        print(report.details(), end="\n\n")
+    print(report)
+    if not options.all:
+        print("\nEverything that was looked at: python -m dclib --all")
+    return 0 if report.ok else 1
 
 
 if __name__ == "__main__":

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from dclib.autoencoder import Autoencoder, reconstruction_loss
 from dclib.deep_clusterer import DeepClusterer, Monitor
 from dclib.engine.rows import map_rows
-from dclib.engine.training import Batch, adam, descend, train
+from dclib.engine.training import Batch, descend, train
 from dclib.engine.validation import check_number
 from dclib.kmeans import assign
 from dclib.networks import ClusteringModel
@@ -30,7 +31,7 @@ def pseudo_identity(n_clusters: int, latent_dim: int) -> Tensor:
 
 
 class AutoencodedKMeans(DeepClusterer):
-    """Trains an autoencoder and k-means on its hidden state h at once, both by gradient (Adam).
+    """Trains an autoencoder and k-means on its hidden state h at once, both by gradient.
 
     Loss: 1/N Σ 1/F ‖x_i − x'_i‖² + clustering_weight · 1/N Σ ½ ‖h_i − c_{h_i}‖², that is the mean squared error of the
     reconstruction (over features and samples) and half the squared distance to the nearest center (sum over the latent
@@ -46,8 +47,9 @@ class AutoencodedKMeans(DeepClusterer):
     init : "k-means", "balanced" : trained autoencoder, centers from its codes. "identity", the paper's own start: the
         centers are the pseudo-identity matrix and the network is untrained (a fitted autoencoder is taken as it is).
     noise : standard deviation of Gaussian noise on the input, in the units of X. Above 0 it makes a denoising model:
-        input x + noise, target the clean x of the same sample. (The paper clips noisy pixels to 0…255; here nothing is
-        clipped, since X need not be pixels.)
+        input x + noise, target the clean x of the same sample.
+    noise_range : (lowest, highest) value that a noisy input is clipped to, as in the paper's section 5.4, where pixels
+        stay within (0, 255); None clips nothing, since X need not be pixels.
     clustering_weight : of the k-means term. For tanh units and X in [0, 1] about 0.03 keeps half of the clusters and
         lets the others go; 1, as printed, leaves a handful. For X in other units multiply it by their square.
     """
@@ -55,18 +57,26 @@ class AutoencodedKMeans(DeepClusterer):
     _inits = ("k-means", "balanced", "identity")
 
     def __init__(
-        self, n_clusters=100, *, autoencoder=None, init="k-means", n_init=3, noise=0.0, clustering_weight=0.03,
-        epochs=15, batch_size=100, learning_rate=1e-3, callbacks=None, device="auto", precision="auto",
-        random_state=None,
+        self, n_clusters=100, *, autoencoder=None, init="k-means", n_init=3, noise=0.0, noise_range=None,
+        clustering_weight=0.03, epochs=15, batch_size=100, learning_rate=1e-3, optimizer="adam", momentum=0.9,
+        callbacks=None, device="auto", precision="auto", random_state=None,
     ):  # fmt: skip
         self.n_clusters, self.autoencoder, self.init, self.n_init = n_clusters, autoencoder, init, n_init
-        self.noise, self.clustering_weight, self.epochs, self.batch_size = noise, clustering_weight, epochs, batch_size
-        self.learning_rate, self.callbacks, self.device, self.precision = learning_rate, callbacks, device, precision
-        self.random_state = random_state
+        self.noise, self.noise_range, self.clustering_weight = noise, noise_range, clustering_weight
+        self.epochs, self.batch_size, self.learning_rate = epochs, batch_size, learning_rate
+        self.optimizer, self.momentum, self.callbacks = optimizer, momentum, callbacks
+        self.device, self.precision, self.random_state = device, precision, random_state
 
     def _check_parameters(self) -> None:
         check_number("noise", self.noise, 0)
         check_number("clustering_weight", self.clustering_weight, 0)
+        if self.noise_range is not None:
+            low, high = self.noise_range if np.size(self.noise_range) == 2 else (0, 0)
+            if not low < high:
+                raise ValueError(
+                    f"noise_range={self.noise_range!r} must be None or (lowest, highest) value of a noisy input, such "
+                    "as (0, 255)."
+                )
 
     def _default_autoencoder(self, **options) -> Autoencoder:
         return Autoencoder(256, network="shallow", activation="tanh", noise=self.noise, **options)
@@ -84,7 +94,7 @@ class AutoencodedKMeans(DeepClusterer):
 
     def _train(self, data, network, centers, fabric, seed) -> None:
         joint = ClusteringModel(network, centers, decode=True)
-        model, optimizer = fabric.setup(joint, adam([joint], self.learning_rate))
+        model, optimizer = fabric.setup(joint, self._make_optimizer([joint], self.learning_rate))
         monitor = Monitor(self.n_clusters)
 
         def refresh() -> dict[str, float]:
@@ -94,6 +104,8 @@ class AutoencodedKMeans(DeepClusterer):
 
         def step(batch: Batch) -> dict[str, Tensor]:
             noisy = batch.x + self.noise * batch.randn(*batch.x.shape[1:]) if self.noise else batch.x
+            if self.noise and self.noise_range is not None:
+                noisy = noisy.clamp(*self.noise_range)
             z, reconstruction, means = model(noisy)
             decoding, clustering = reconstruction_loss(reconstruction, batch.x), kmeans_loss(z, means)
             loss = decoding + self.clustering_weight * clustering

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,8 +13,8 @@ from torch.nn.functional import softplus
 from dclib.autoencoder import reconstruction_loss
 from dclib.deep_clusterer import DeepClusterer, Monitor
 from dclib.engine.device import seeded
-from dclib.engine.rows import map_rows
-from dclib.engine.training import Batch, adam, descend, train
+from dclib.engine.rows import Rows, map_rows
+from dclib.engine.training import Batch, descend, train
 from dclib.engine.validation import check_choice, check_number
 from dclib.gmm import GaussianMixture, Mixture, em_step, log_joint
 from dclib.kmeans import assign
@@ -55,6 +56,102 @@ def encoder_loss(encoded: Tensor) -> Tensor:
     return softplus(-encoded).mean()
 
 
+def move_clusters(z: Tensor, clusters: Mixture, clustering: str) -> Mixture:
+    """One iteration of k-means or EM on the codes z (n, d), which the clusters follow. A cluster without samples stays.
+
+    For k-means, too, a cluster has a width: the standard deviations of its codes along the axes.
+    """
+    if clustering == "gmm":
+        return em_step(z, clusters, "full", _floor(z))[0]
+    return em_step(z, clusters, "diag", _floor(z), assign(z, clusters.means.float())[0])[0]
+
+
+def _floor(z: Tensor) -> float:
+    # What equal codes differ by in float32 is no width either.
+    return _FLOOR * float(z.var(0, correction=0).mean()) + 1e-6 * float(z.square().mean()) + 1e-12
+
+
+class _Game:
+    """Equation (1), played in turns: `discriminator_step`, `encoder_step`, and now and then the clusters `follow`."""
+
+    def __init__(self, method: DCAN, data: Rows, network, centers: torch.nn.Parameter, fabric, seed: int):
+        self.method, self.data, self.network, self.centers, self.fabric = method, data, network, centers, fabric
+        with seeded(seed):
+            self.discriminator = Discriminator(centers.shape[1], method.n_clusters if method.conditional else 0)
+        self.discriminator.to(fabric.device)
+        optimizer = method._make_optimizer([self.discriminator], method.discriminator_learning_rate, _BETAS)
+        self.judge, self.judge_optimizer = fabric.setup(self.discriminator, optimizer)
+        self.anchor = copy.deepcopy(network).requires_grad_(False)  # its decoder stays as it is
+        optimizer = method._make_optimizer([network], method.learning_rate, _BETAS)
+        n_steps = method.epochs * -(-len(data) // method.batch_size)
+        self.schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, n_steps)
+        self.encoder, self.optimizer = fabric.setup(ClusteringModel(network, centers, decode=False), optimizer)
+        self.clusters = method._start_clusters(self._encode(), centers)
+        self.steps = torch.tensor(0)  # since the clusters moved
+
+    def _encode(self) -> Tensor:
+        with self.fabric.autocast():
+            return map_rows(self.network.encode, self.data, self.fabric)
+
+    def _judged(self, z: Tensor) -> Tensor:
+        """Codes as the discriminator sees them: of about zero mean and unit variance."""
+        return (z - self.shift) / self.scale
+
+    def step(self, batch: Batch) -> dict[str, Tensor]:
+        if self.steps == self.method.update_interval:
+            self.follow()
+        self.steps.add_(1)
+        z, cluster = self.encoder(batch.x)[0], self.labels[batch.rows]
+        judging = self.discriminator_step(z.detach(), cluster, batch)
+        loss, fooling = self.encoder_step(z, cluster, batch)
+        return {"loss": loss, "encoder": fooling, "discriminator": judging}
+
+    def discriminator_step(self, z: Tensor, cluster: Tensor, batch: Batch) -> Tensor:
+        """The discriminator learns to tell draws from the batch's clusters (n,), positive, from its codes (n, d)."""
+        noise = self.method.spread * batch.randn(z.shape[1])
+        drawn = draw(self.centers, self.factors, cluster, noise)
+        logits, slopes = self.judge(self._judged(torch.cat([drawn, z])), cluster.repeat(2))
+        loss = discriminator_loss(logits[: len(z)], logits[len(z) :], _POSITIVE)
+        descend(self.fabric, self.judge_optimizer, loss + self.method.gradient_penalty / 2 * slopes.mean(), batch)
+        return loss
+
+    def encoder_step(self, z: Tensor, cluster: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The encoder learns to be taken for a draw, with codes that can be decoded -> its loss, the game's part."""
+        # Past Fabric's wrapper and with frozen weights: this step is the encoder's alone, in all processes.
+        self.discriminator.requires_grad_(False)
+        with self.fabric.autocast():
+            loss = fooling = encoder_loss(self.discriminator.logits(self._judged(z), cluster).float())
+            if self.method.reconstruction_weight:
+                error = reconstruction_loss(self.anchor.decode(z).float(), batch.x)
+                loss = fooling + self.method.reconstruction_weight * error
+        descend(self.fabric, self.optimizer, loss, batch)
+        self.discriminator.requires_grad_(True)
+        self.schedule.step()
+        return loss, fooling
+
+    def follow(self) -> Tensor:
+        """The clusters follow the encoder -> the codes z (n, d) of all samples, which they are made from."""
+        z = self._encode()
+        if self.steps > 0:  # not before the first step, nor where a checkpoint is taken up
+            for old, new in zip(self.clusters, move_clusters(z.cpu(), self.clusters, self.method.clustering)):
+                old.copy_(new)
+            self.steps.zero_()
+        self.method._publish_clusters(self.clusters)
+        self.centers.copy_(self.clusters.means)
+        self.factors = self.clusters.factors.to(self.centers)
+        self.labels = torch.from_numpy(self.method._nearest(z.cpu().numpy())).to(z.device)
+        self.shift, self.scale = z.mean(0), z.var(0, correction=0).mean().sqrt() + 1e-12
+        return z
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint must hold."""
+        return {
+            "network": self.network, "optimizer": self.optimizer, "schedule": self.schedule,
+            "discriminator": self.judge, "judge_optimizer": self.judge_optimizer, "steps": self.steps,
+            **self.clusters._asdict(),
+        }  # fmt: skip
+
+
 class DCAN(DeepClusterer):
     """Makes the codes of a cluster look like draws from a Gaussian at its center, which a discriminator judges.
 
@@ -89,7 +186,8 @@ class DCAN(DeepClusterer):
         Raise it for one or two thousand samples.
     update_interval : steps between two updates of the clusters inside an epoch; one is made after each in any case.
     learning_rate : the encoder's at the start; it falls to zero along a line, so that the game ends in rest.
-    discriminator_learning_rate : constant.
+    discriminator_learning_rate : constant. Both players have the same kind of `optimizer`; the paper's is gradient
+        ascent with momentum, "sgd", at learning rates that are lost.
 
     Attributes
     ----------
@@ -100,15 +198,16 @@ class DCAN(DeepClusterer):
     def __init__(
         self, n_clusters=10, *, autoencoder=None, init="k-means", n_init=20, clustering="k-means", conditional=True,
         spread=0.5, reconstruction_weight=1.0, gradient_penalty=0.1, update_interval=1000, epochs=10,
-        batch_size=256, learning_rate=1e-4, discriminator_learning_rate=1e-3, callbacks=None, device="auto",
-        precision="auto", random_state=None,
+        batch_size=256, learning_rate=1e-4, discriminator_learning_rate=1e-3, optimizer="adam", momentum=0.9,
+        callbacks=None, device="auto", precision="auto", random_state=None,
     ):  # fmt: skip
         self.n_clusters, self.autoencoder, self.init, self.n_init = n_clusters, autoencoder, init, n_init
         self.clustering, self.conditional, self.spread = clustering, conditional, spread
         self.reconstruction_weight, self.gradient_penalty = reconstruction_weight, gradient_penalty
         self.update_interval = update_interval
         self.epochs, self.batch_size, self.learning_rate = epochs, batch_size, learning_rate
-        self.discriminator_learning_rate, self.callbacks = discriminator_learning_rate, callbacks
+        self.discriminator_learning_rate = discriminator_learning_rate
+        self.optimizer, self.momentum, self.callbacks = optimizer, momentum, callbacks
         self.device, self.precision, self.random_state = device, precision, random_state
 
     def _check_parameters(self) -> None:
@@ -122,103 +221,29 @@ class DCAN(DeepClusterer):
         check_number("update_interval", self.update_interval, 1, integer=True)
 
     def _train(self, data, network, centers, fabric, seed) -> None:
-        with seeded(seed):
-            discriminator = Discriminator(centers.shape[1], self.n_clusters if self.conditional else 0)
-        discriminator.to(fabric.device)
         centers.requires_grad_(False)  # they follow the codes, no gradient
-        anchor = copy.deepcopy(network).requires_grad_(False)
-        joint = ClusteringModel(network, centers, decode=False)
-        optimizer = adam([network], self.learning_rate, betas=_BETAS)
-        n_steps = self.epochs * -(-len(data) // self.batch_size)
-        schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, n_steps)
-        model, optimizer = fabric.setup(joint, optimizer)
-        rate = self.discriminator_learning_rate
-        judge, judge_optimizer = fabric.setup(discriminator, adam([discriminator], rate, betas=_BETAS))
-        monitor = Monitor(self.n_clusters)
-
-        def encode() -> Tensor:
-            with fabric.autocast():
-                return map_rows(network.encode, data, fabric)
-
-        clusters = self._start_clusters(encode(), centers)
-        steps = torch.tensor(0)  # since the clusters were updated
-        labels = factors = shift = scale = torch.empty(0)
-
-        def follow() -> Tensor:
-            """Let the clusters follow the encoder -> the codes z (n, d) of all samples."""
-            nonlocal labels, factors, shift, scale
-            z = encode()
-            if steps > 0:  # not before the first step, nor where a checkpoint is taken up
-                self._update_clusters(z, clusters)
-                steps.zero_()
-            self._publish_clusters(clusters)
-            centers.copy_(clusters.means)
-            factors = clusters.factors.to(centers)
-            labels = torch.from_numpy(self._nearest(z.cpu().numpy())).to(z.device)
-            shift, scale = z.mean(0), z.var(0, correction=0).mean().sqrt() + 1e-12
-            return z
+        game, monitor = _Game(self, data, network, centers, fabric, seed), Monitor(self.n_clusters)
 
         def refresh() -> dict[str, float]:
-            z = follow()
-            return monitor(z, labels)
+            z = game.follow()
+            return monitor(z, game.labels)
 
-        def step(batch: Batch) -> dict[str, Tensor]:
-            if steps == self.update_interval:
-                follow()
-            steps.add_(1)
-            z = model(batch.x)[0]
-            cluster = labels[batch.rows]
-            drawn = draw(centers, factors, cluster, self.spread * batch.randn(z.shape[1]))
-            logits, slopes = judge((torch.cat([drawn, z.detach()]) - shift) / scale, cluster.repeat(2))
-            judging = discriminator_loss(logits[: len(z)], logits[len(z) :], _POSITIVE)
-            descend(fabric, judge_optimizer, judging + self.gradient_penalty / 2 * slopes.mean(), batch)
-            # Past Fabric's wrapper and with frozen weights: this step is the encoder's alone, in all processes.
-            discriminator.requires_grad_(False)
-            with fabric.autocast():
-                loss = fooling = encoder_loss(discriminator.logits((z - shift) / scale, cluster).float())
-                if self.reconstruction_weight:
-                    error = reconstruction_loss(anchor.decode(z).float(), batch.x)
-                    loss = fooling + self.reconstruction_weight * error
-            descend(fabric, optimizer, loss, batch)
-            discriminator.requires_grad_(True)
-            schedule.step()
-            return {"loss": loss, "encoder": fooling, "discriminator": judging}
-
-        state = {
-            "network": network, "optimizer": optimizer, "schedule": schedule, "discriminator": judge,
-            "judge_optimizer": judge_optimizer, "steps": steps, **clusters._asdict(),
-        }  # fmt: skip
-        train(self, step, data, fabric=fabric, state=state, seed=seed, refresh=refresh)
+        train(self, game.step, data, fabric=fabric, state=game.state(), seed=seed, refresh=refresh)
 
     def _start_clusters(self, z: Tensor, centers: Tensor) -> Mixture:
         """The clusters around the centers that training starts from: as they are, or the mixture that EM finds."""
         if self.clustering == "gmm":
-            start = GaussianMixture(self.n_clusters, init=centers.cpu().numpy(), reg_covar=self._floor(z))
+            start = GaussianMixture(self.n_clusters, init=centers.cpu().numpy(), reg_covar=_floor(z))
             start.fit(z.cpu().numpy())
             values = (start.weights_, start.means_, start.cholesky_)
             clusters = Mixture(*(torch.from_numpy(value).double() for value in values))
         else:
             unit = torch.ones(centers.shape, dtype=torch.float64)
             clusters = Mixture(unit[:, 0] / len(unit), centers.cpu().double(), unit)
-            self._update_clusters(z, clusters)
+            clusters = move_clusters(z.cpu(), clusters, self.clustering)
         self._publish_clusters(clusters)
         self.start_labels_ = self._nearest(z.cpu().numpy())
         return clusters
-
-    def _update_clusters(self, z: Tensor, clusters: Mixture) -> None:
-        """One iteration of k-means or EM, in place."""
-        z = z.cpu()
-        if self.clustering == "gmm":
-            moved, _ = em_step(z, clusters, "full", self._floor(z))
-        else:
-            moved, _ = em_step(z, clusters, "diag", self._floor(z), assign(z, clusters.means.float())[0])
-        for old, new in zip(clusters, moved):
-            old.copy_(new)
-
-    @staticmethod
-    def _floor(z: Tensor) -> float:
-        # What equal codes differ by in float32 is no width either.
-        return _FLOOR * float(z.var(0, correction=0).mean()) + 1e-6 * float(z.square().mean()) + 1e-12
 
     def _publish_clusters(self, clusters: Mixture) -> None:
         self._publish(clusters.means.float())

@@ -8,7 +8,7 @@ from torch import Tensor
 from dclib.autoencoder import Autoencoder
 from dclib.deep_clusterer import DeepClusterer, Monitor
 from dclib.engine.rows import map_rows
-from dclib.engine.training import Batch, adam, descend, train
+from dclib.engine.training import Batch, descend, train
 from dclib.engine.validation import check_number
 from dclib.kmeans import lloyd
 
@@ -34,7 +34,7 @@ class DCRA(DeepClusterer):
     L1 = 1/n Σ ‖x_i − x̂_i‖² and L2 = 1/n Σ ‖z_i − o_i‖², both sums over dimensions and means over samples.
     Before the first epoch and after each, algorithm 2 runs on the codes of all clean samples, until nothing changes:
     each sample gets the nearest center, each center becomes the mean of its codes. In between, centers and assignments
-    stay, and Adam trains the network: a sample's noisy code goes to the center of its clean one.
+    stay, and the optimizer trains the network: a sample's noisy code goes to the center of its clean one.
 
     How we read the paper: L2 is printed with x where only z can be meant. The table's dim_h = 40, "the size of hidden
     layers", does not say of which layers; we take it as the first width of a convolutional encoder that doubles it from
@@ -54,13 +54,18 @@ class DCRA(DeepClusterer):
 
     def __init__(
         self, n_clusters=10, *, autoencoder=None, init="k-means", n_init=20, reconstruction_share=0.5, noise=0.3,
-        epochs=25, batch_size=256, learning_rate=2e-4, callbacks=None, device="auto", precision="auto",
-        random_state=None,
+        epochs=25, batch_size=256, learning_rate=2e-4, optimizer="adam", momentum=0.9, callbacks=None, device="auto",
+        precision="auto", random_state=None,
     ):  # fmt: skip
         self.n_clusters, self.autoencoder, self.init, self.n_init = n_clusters, autoencoder, init, n_init
         self.reconstruction_share, self.noise, self.epochs = reconstruction_share, noise, epochs
-        self.batch_size, self.learning_rate, self.callbacks = batch_size, learning_rate, callbacks
-        self.device, self.precision, self.random_state = device, precision, random_state
+        self.batch_size, self.learning_rate, self.optimizer, self.momentum = (
+            batch_size,
+            learning_rate,
+            optimizer,
+            momentum,
+        )
+        self.callbacks, self.device, self.precision, self.random_state = callbacks, device, precision, random_state
 
     def _check_parameters(self) -> None:
         check_number("reconstruction_share", self.reconstruction_share, 0, 1)
@@ -70,7 +75,7 @@ class DCRA(DeepClusterer):
         return Autoencoder(noise=self.noise, **options)
 
     def _train(self, data, network, centers, fabric, seed) -> None:
-        model, optimizer = fabric.setup(network, adam([network], self.learning_rate))
+        model, optimizer = fabric.setup(network, self._make_optimizer([network], self.learning_rate))
         monitor = Monitor(self.n_clusters)
         assigned = torch.empty(len(data), dtype=torch.long, device=fabric.device)
 

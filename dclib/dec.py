@@ -9,7 +9,7 @@ from torch import Tensor
 from dclib.autoencoder import augmenter, reconstruction_loss
 from dclib.deep_clusterer import DeepClusterer, Monitor
 from dclib.engine.rows import map_rows
-from dclib.engine.training import Batch, adam, descend, train
+from dclib.engine.training import Batch, descend, train
 from dclib.engine.validation import check_number
 from dclib.kmeans import squared_distances
 from dclib.networks import ClusteringModel
@@ -34,7 +34,7 @@ def kl_divergence(p: Tensor, q: Tensor) -> Tensor:
 class DEC(DeepClusterer):
     """Sharpens the soft assignment q of the codes towards its own target p, through the encoder and the centers.
 
-    Loss: KL(P‖Q) + reconstruction_weight · mean squared reconstruction error; Adam; p is computed from all samples.
+    Loss: KL(P‖Q) + reconstruction_weight · mean squared reconstruction error; p is computed from all samples.
 
     Parameters (the others as in `dclib.deep_clusterer.DeepClusterer`)
     ----------
@@ -48,13 +48,13 @@ class DEC(DeepClusterer):
     def __init__(
         self, n_clusters=10, *, autoencoder=None, init="k-means", n_init=20, alpha=1.0, augment=False,
         reconstruction_weight=0.0, update_interval=140, tol=1e-3, epochs=15, batch_size=256, learning_rate=1e-4,
-        callbacks=None, device="auto", precision="auto", random_state=None,
+        optimizer="adam", momentum=0.9, callbacks=None, device="auto", precision="auto", random_state=None,
     ):  # fmt: skip
         self.n_clusters, self.autoencoder, self.init, self.n_init = n_clusters, autoencoder, init, n_init
         self.alpha, self.augment, self.reconstruction_weight = alpha, augment, reconstruction_weight
         self.update_interval, self.tol, self.epochs, self.batch_size = update_interval, tol, epochs, batch_size
-        self.learning_rate, self.callbacks, self.device, self.precision = learning_rate, callbacks, device, precision
-        self.random_state = random_state
+        self.learning_rate, self.optimizer, self.momentum = learning_rate, optimizer, momentum
+        self.callbacks, self.device, self.precision, self.random_state = callbacks, device, precision, random_state
 
     def _check_parameters(self) -> None:
         check_number("alpha", self.alpha, 0, open_low=True)
@@ -65,7 +65,7 @@ class DEC(DeepClusterer):
     def _train(self, data, network, centers, fabric, seed) -> None:
         augment = augmenter(self.augment, self.image_shape_)
         joint = ClusteringModel(network, centers, decode=self.reconstruction_weight > 0)
-        model, optimizer = fabric.setup(joint, adam([joint], self.learning_rate))
+        model, optimizer = fabric.setup(joint, self._make_optimizer([joint], self.learning_rate))
         monitor = Monitor(self.n_clusters)
         p, age = torch.empty(0), 0  # the target (n, k) and the steps since it was computed
         # For `tol`: the labels at the last check and the steps since; a small data set has few steps in an epoch.

@@ -16,11 +16,13 @@ from dclib.engine.callbacks import Progress
 from dclib.engine.device import draw_seed, make_fabric
 from dclib.engine.rows import Rows, map_rows
 from dclib.engine.saving import SavedEstimator
+from dclib.engine.training import adam, sgd
 from dclib.engine.validation import all_or_nothing, check_choice, check_n_clusters, check_number, check_x, warn
 from dclib.gmm import GaussianMixture
 from dclib.kmeans import assign, kmeans_plus_plus, lloyd
 
 INITS = ("k-means", "balanced", "gmm")
+OPTIMIZERS = ("adam", "sgd")
 
 
 def start_centers(z: Tensor, n_clusters: int, init: str, n_init: int, generator: torch.Generator) -> Tensor:
@@ -76,7 +78,8 @@ class DeepClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         does too. "gmm": from each of these balanced partitions EM fits a Gaussian mixture with full covariances; the
         centers are the means of the one with the highest likelihood.
     n_init : number of these runs.
-    epochs, batch_size, learning_rate, callbacks, device, precision, random_state : as in `Autoencoder`.
+    optimizer : "adam" or "sgd" with `momentum`, which takes a learning rate of about 0.01, a hundred times Adam's.
+    epochs, batch_size, callbacks, device, precision, random_state : as in `Autoencoder`; learning_rate is constant.
 
     Attributes
     ----------
@@ -94,6 +97,8 @@ class DeepClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         check_training(self, len(rows))
         check_choice("init", self.init, self._inits)
         check_number("n_init", self.n_init, 1, integer=True)
+        check_choice("optimizer", self.optimizer, OPTIMIZERS)
+        check_number("momentum", self.momentum, 0, 1)
         self._check_parameters()
         augmenter(getattr(self, "augment", False), self.image_shape_)
         fabric = make_fabric(self.device, self.precision)
@@ -121,6 +126,12 @@ class DeepClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
 
     def _train(self, data: Rows, network, centers: torch.nn.Parameter, fabric, seed: int) -> None:
         raise NotImplementedError
+
+    def _make_optimizer(self, modules, learning_rate: float, betas=(0.9, 0.999)) -> torch.optim.Optimizer:
+        """What `optimizer` asks for, over all parameters of the modules; betas are Adam's."""
+        if self.optimizer == "sgd":
+            return sgd(modules, learning_rate, self.momentum)
+        return adam(modules, learning_rate, betas)
 
     @property
     def _input_shape(self) -> tuple[int, ...]:

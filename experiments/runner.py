@@ -2,7 +2,8 @@
 
 A run that is interrupted goes on from its last epoch when the same command is given again: its checkpoints lie in
 `experiments/checkpoints/`. An autoencoder with the same parameters, data and seed is trained once for all experiments;
-its seconds count in each. A result that is on file is never overwritten: delete it to run it anew.
+its seconds count in each. A result that is on file is never overwritten: delete it to run it anew. What figures draw
+(codes of a fixed sample, reconstructions, centers) lies beside it, as half-precision arrays in a file that it names.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import platform
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,12 +30,13 @@ from sklearn.base import BaseEstimator
 
 import dclib
 from dclib.data import Dataset, load
-from dclib.engine.callbacks import Callback, Checkpoint, Progress, Run, Scores
+from dclib.engine.callbacks import Callback, Checkpoint, Evaluate, Progress, Run, Scores
 from dclib.engine.device import n_processes, resolve_device, resolve_precision
 from dclib.metrics import scores
 
 HERE = Path(__file__).parent
 SCORES = ("acc", "nmi", "ari", "v_measure")
+ARRAYS_LIMIT = 200_000  # bytes of the arrays of one run
 
 
 @dataclass
@@ -45,8 +47,14 @@ class Configuration:
     clusterer: a deep clusterer or `LatentClustering`, which get the fitted autoencoder, or any other clusterer.
     n: only so many rows, drawn at random with the run's seed. options: of `dclib.data.load`, such as `n_topics`.
     prepare: function of the samples x -> what the estimators see, such as the features of a pretrained network.
-    test: score `predict` on the test split, too, in the result's "test_scores".
+    test: score `predict` on the test split, too, in the result's "test_scores"; the autoencoder's loss on it after each
+        epoch is in "autoencoder_test_loss". Only where `split` is "train".
     measure: function (fitted clusterer, data) -> further numbers for the result, in "measured".
+    evaluate: function (clusterer, data, test data) -> further columns of the history.
+    every: score, evaluate and write a checkpoint every so many epochs of the clusterer, and after the last.
+    codes_at: after these epochs of the autoencoder, and of the clusterer, keep the codes of a fixed sample.
+    keep: function (fitted clusterer, data) -> arrays to keep, such as centers.
+    n_seeds: how many of the module's SEEDS it is run with; None is all.
     """
 
     dataset: str
@@ -56,8 +64,13 @@ class Configuration:
     n: int | None = None
     options: dict[str, Any] = field(default_factory=dict)
     prepare: Callable[[np.ndarray], np.ndarray] | None = None
-    test: bool = False
+    test: bool = True
     measure: Callable[[Any, Dataset], dict[str, float]] | None = None
+    evaluate: Callable[[Any, Dataset, Dataset | None], dict[str, float]] | None = None
+    every: int = 1
+    codes_at: Sequence[int] = ()
+    keep: Callable[[Any, Dataset], dict[str, np.ndarray]] | None = None
+    n_seeds: int | None = None
 
     def load(self, split: str, **options) -> Dataset:
         data = load(self.dataset, split=split, **self.options, **options)
@@ -78,6 +91,22 @@ class Stopwatch(Callback):
         self.last = time.perf_counter()
 
 
+class Snapshots(Callback):
+    """Writes the codes of a sample x to `folder` after some epochs: a training that is taken up again has them all."""
+
+    def __init__(self, folder: Path, x: np.ndarray, epochs: Sequence[int]):
+        self.folder, self.x, self.epochs = folder, x, epochs
+
+    def on_epoch_end(self, run: Run) -> None:
+        if run.epoch in self.epochs:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            np.save(self.folder / f"epoch_{run.epoch}.npy", run.estimator.transform(self.x).astype(np.float16))
+
+    def arrays(self, name: str) -> dict[str, np.ndarray]:
+        found = [(epoch, self.folder / f"epoch_{epoch}.npy") for epoch in self.epochs]
+        return {f"{name}_{epoch}": np.load(path) for epoch, path in found if path.exists()}
+
+
 def result_path(experiment: str, name: str, seed: int) -> Path:
     return HERE / "results" / experiment / f"{name}-seed{seed}.json"
 
@@ -89,16 +118,34 @@ def run(experiment: str, name: str, configuration: Configuration, seed: int) -> 
         return json.loads(path.read_text())
     started = time.perf_counter()
     data = configuration.load(configuration.split, n=configuration.n, random_state=seed)
+    held_out = configuration.test and configuration.split == "train"
+    test = configuration.load("test") if held_out else None
     method = configuration.clusterer.set_params(random_state=seed)
     watches = [Stopwatch(), Stopwatch()]
+    snapshots: list[Snapshots] = []
     autoencoder = configuration.autoencoder
     if autoencoder is not None:
         autoencoder.set_params(random_state=seed)
-        method.set_params(autoencoder=_fit_autoencoder(autoencoder, data.x, watches[0]))
+        callbacks: list[Callback] = [watches[0]]
+        if test is not None:
+            callbacks.insert(0, Evaluate(lambda model: {"test_loss": -float(model.score_samples(test.x).mean())}))
+        if configuration.codes_at:
+            folder = autoencoder_path(autoencoder, data.x).with_suffix(".codes")
+            snapshots.append(Snapshots(folder, data.x[: _n_kept(configuration, autoencoder)], configuration.codes_at))
+            callbacks.append(snapshots[0])
+        method.set_params(autoencoder=_fit_autoencoder(autoencoder, data.x, callbacks))
+    every = configuration.every
     if "callbacks" in method.get_params(deep=False):
-        checkpoint = Checkpoint(HERE / "checkpoints" / experiment / f"{name}-seed{seed}-clusterer.ckpt")
-        labelled = [] if data.y is None else [Scores(data.x, data.y)]
-        method.set_params(callbacks=[watches[1], *labelled, Progress(), checkpoint])
+        place = HERE / "checkpoints" / experiment / f"{name}-seed{seed}-clusterer.ckpt"
+        callbacks = [Scores(data.x, data.y, every)] if data.y is not None else []
+        if configuration.evaluate:
+            evaluate = configuration.evaluate
+            callbacks.append(Evaluate(lambda method: evaluate(method, data, test), every))
+        if configuration.codes_at and hasattr(method, "transform"):
+            n_kept = _n_kept(configuration, autoencoder or method.autoencoder)
+            snapshots.append(Snapshots(place.with_suffix(".codes"), data.x[:n_kept], configuration.codes_at))
+            callbacks.append(snapshots[-1])
+        method.set_params(callbacks=[*callbacks, watches[1], Progress(), Checkpoint(place, every)])
     method.fit(data.x)
     seconds = time.perf_counter() - started + sum(watch.before for watch in watches)
     # LatentClustering computes where its autoencoder does; k-means and the mixture on the CPU, as precise as the data.
@@ -130,16 +177,27 @@ def run(experiment: str, name: str, configuration: Configuration, seed: int) -> 
         result["start"] = _scores(data.y, method.start_labels_)
     if hasattr(method, "history_"):
         frame = method.history_.to_frame()
-        result["history"] = {column: np.round(frame[column], 5).tolist() for column in frame}
+        result["history"] = {column: _rounded(frame[column]) for column in frame}
+    if hasattr(method, "inertia_history_"):  # of k-means, an entry an iteration: mean squared distance
+        result["loss_per_iteration"] = _rounded(np.array(method.inertia_history_) / len(data.x))
     if autoencoder is not None:
-        result["autoencoder_loss"] = np.round(autoencoder.history_["loss"], 6).tolist()
-    if configuration.test:
-        test = configuration.load("test")
+        history = autoencoder.history_
+        for column in ("loss", "test_loss"):
+            if any(column in row for row in history.rows):
+                result[f"autoencoder_{column}"] = _rounded(history[column], 6)
+    if test is not None and test.y is not None and hasattr(method, "predict"):
         result["test_scores"] = _scores(test.y, method.predict(test.x))
     if configuration.measure:
         result["measured"] = {key: round(float(value), 5) for key, value in configuration.measure(method, data).items()}
+    arrays = configuration.keep(method, data) if configuration.keep else {}
+    for snapshot in snapshots:
+        arrays |= snapshot.arrays("autoencoder_codes" if snapshot is snapshots[0] and autoencoder else "codes")
+    if snapshots and data.y is not None:
+        arrays |= {"y": np.asarray(data.y[: len(snapshots[0].x)]), "labels": method.labels_[: len(snapshots[0].x)]}
     if int(os.environ.get("RANK", 0)) == 0:  # one of several processes writes
         path.parent.mkdir(parents=True, exist_ok=True)
+        if arrays:
+            result["arrays"] = _write_arrays(path.with_suffix(".npz"), arrays)
         partial = path.with_suffix(".partial")
         partial.write_text(json.dumps(result, indent=1) + "\n")
         partial.rename(path)
@@ -154,13 +212,42 @@ def autoencoder_path(autoencoder, x: np.ndarray) -> Path:
     return HERE / "checkpoints" / "autoencoders" / f"{digest.hexdigest()}.ckpt"
 
 
-def _fit_autoencoder(autoencoder, x: np.ndarray, watch: Stopwatch):
+def _fit_autoencoder(autoencoder, x: np.ndarray, callbacks: list[Callback]):
     """Train the autoencoder, or load what another experiment trained, or wait for one that is at it right now."""
     path = autoencoder_path(autoencoder, x)
     path.parent.mkdir(parents=True, exist_ok=True)
     # The processes of one training are together in it, and must not wait for one another.
     with FileLock(path.with_suffix(".lock")) if n_processes() == 1 else contextlib.nullcontext():
-        return autoencoder.set_params(callbacks=[watch, Progress(), Checkpoint(path)]).fit(x)
+        return autoencoder.set_params(callbacks=[*callbacks, Progress(), Checkpoint(path)]).fit(x)
+
+
+def _n_kept(configuration: Configuration, autoencoder) -> int:
+    """How many samples' codes are kept: 1,500, or as many as three quarters of the room hold in half precision."""
+    n_codes = 2 * len(configuration.codes_at) * getattr(autoencoder, "latent_dim", 10)
+    return min(1500, int(0.75 * ARRAYS_LIMIT / (2 * n_codes)))
+
+
+def _write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> str:
+    """Write the arrays, floats in half precision, whole numbers up to 255 as bytes -> the name of the file."""
+
+    def small(array) -> np.ndarray:
+        array = np.asarray(array)
+        if array.dtype.kind == "f":
+            return array.astype(np.float16)
+        return array.astype(np.uint8) if array.min() >= 0 and array.max() < 256 else array
+
+    partial = path.with_suffix(".partial.npz")
+    np.savez_compressed(partial, allow_pickle=False, **{name: small(array) for name, array in arrays.items()})
+    if (size := partial.stat().st_size) > ARRAYS_LIMIT:
+        partial.unlink()
+        raise ValueError(f"{path.name} would have {size} bytes, at most {ARRAYS_LIMIT} are allowed: keep less.")
+    partial.rename(path)
+    return path.name
+
+
+def _rounded(column, digits: int = 5) -> list[float | None]:
+    """As JSON takes it, which has no NaN: epochs that were not scored are None."""
+    return [None if np.isnan(value) else round(float(value), digits) for value in column]
 
 
 def _scores(y, labels) -> dict[str, float]:

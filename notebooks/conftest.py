@@ -6,7 +6,7 @@ Strict nbval wants the same text. Three things are added here:
   many numbers there are must still be the same. Both tags together: the larger of the two counts, as in `math.isclose`.
 * Widgets. Of a widget's text form, such as `VBox(children=(IntSlider(value=3), Image(value=b'...')))`, only the outer
   class is compared. The rest holds pictures and the versions of libraries. What a widget does is tested by its
-  callbacks (tests/test_widgets.py) and in a browser (tests/browser).
+  callbacks (tests/test_<name>.py) and in a browser (tests/browser).
 * Pictures in HTML. The bytes of `data:image/...;base64,` are not compared, as nbval does not compare PNG outputs.
 
 Lessons are compared at the size at which their outputs were stored: `DCLIB_PROFILE=fast`.

@@ -11,7 +11,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from dclib.autoencoded_kmeans import AutoencodedKMeans, kmeans_loss, pseudo_identity
 from dclib.autoencoder import Autoencoder, reconstruction_loss
-from dclib.engine.callbacks import Checkpoint, Evaluate
+from dclib.engine.callbacks import Callback, Checkpoint, Evaluate
 from dclib.kmeans import assign
 from dclib.networks import ClusteringModel, ShallowAutoencoder
 
@@ -167,6 +167,25 @@ def test_denoising_two_by_two(digits):
     assert v[noise, "clean"] > 0.6 and v[0.0, "clean"] > 0.6
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("noise_range", [(0.0, 1.0), None])
+def test_noisy_inputs_stay_within_their_range(digits, noise_range):
+    """What the encoder sees in training: noise of any size clipped, and without a range nothing is."""
+    seen = []
+
+    class Look(Callback):
+        def on_fit_start(self, run):
+            run.state["network"].encoder.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+
+    options = {"init": "identity", "noise": 50.0, "epochs": 3, "callbacks": [Look()], "random_state": 0}
+    AutoencodedKMeans(5, autoencoder=shallow(8), noise_range=noise_range, **options).fit(digits.x)
+    lowest, highest = min(x.min() for x in seen), max(x.max() for x in seen)
+    if noise_range:
+        assert (lowest, highest) == noise_range
+    else:
+        assert lowest < -100 and highest > 100
+
+
 def test_labels_predictions_and_codes_agree(digits, autoencoder):
     model = AutoencodedKMeans(20, autoencoder=autoencoder, epochs=5, random_state=0).fit(digits.x[:1000])
     assert np.array_equal(model.labels_, model.predict(digits.x[:1000]))
@@ -237,6 +256,8 @@ def test_the_step_never_reads_a_value_back():
         ({"n_clusters": 2000}, "n_clusters=2000, but X has n_samples=1797"),
         ({"noise": -0.1}, "noise=-0.1"),
         ({"clustering_weight": -1}, "clustering_weight=-1"),
+        ({"noise_range": (1, 0)}, r"noise_range=\(1, 0\) must be None or \(lowest, highest\)"),
+        ({"noise_range": 255}, "noise_range=255 must be None"),
         ({"init": "random"}, "init='random' is not known: choose one of 'k-means', 'balanced', 'identity'"),
         ({"epochs": 0}, "epochs=0"),
         ({"autoencoder": "ae.pt"}, "autoencoder must be a dclib Autoencoder or None, not str"),

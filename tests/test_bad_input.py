@@ -113,6 +113,7 @@ NUMBERS = {
     "temperature": (-1.0, np.nan),
     "learning_rate": (0, -1e-3, np.nan, np.inf, "fast"),
     "discriminator_learning_rate": (0, "fast"),
+    "momentum": (-0.1, 1.1, np.nan),
     "epochs": (0, -3, 1.5, None),
     "batch_size": (0, 2.5, "all"),
     "latent_dim": (0, 2.5, None),

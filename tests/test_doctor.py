@@ -14,8 +14,8 @@ from dclib import __main__ as doctor
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def run_doctor(*options, cwd=ROOT, **env):
-    command = [sys.executable, *options, "-m", "dclib"]
+def run_doctor(*arguments, python=(), cwd=ROOT, **env):
+    command = [sys.executable, *python, "-m", "dclib", *arguments]
     return subprocess.run(command, cwd=cwd, env={**os.environ, **env}, text=True, capture_output=True)
 
 
@@ -27,20 +27,34 @@ def unset(monkeypatch):
 
 @pytest.mark.usefixtures("unset")
 def test_a_working_machine():
-    run = run_doctor()
-    assert run.returncode == 0, run.stdout + run.stderr
-    assert "The course can run" in run.stdout
+    """The verdict and nothing to scroll; with --all everything that was looked at stands before it."""
+    short, long = run_doctor(), run_doctor("--all")
+    for run in (short, long):
+        assert run.returncode == 0, run.stdout + run.stderr
+        assert "The course can run on this machine.\nPython 3." in run.stdout
+    assert "python -m dclib --all" in short.stdout
+    assert len(short.stdout.splitlines()) <= 10
+    verdict, _, rest = short.stdout.partition("\n\nEverything")
+    assert rest and long.stdout.endswith("\n\n" + verdict.rstrip() + "\n")
     for what in ("torch", "scikit-learn", "device", "precision", "threads", "mnist5k", "reuters10k"):
-        assert re.search(rf"^ +{what} +\S", run.stdout, re.M), f"{what} is not reported"
+        assert re.search(rf"^ +{what} +\S", long.stdout, re.M), f"{what} is not reported"
+        assert not re.search(rf"^ +{what} +\S", short.stdout, re.M), f"{what} is not folded"
 
 
 def test_no_packages_at_all():
     """With -S Python sees no installed package, as after a fresh clone: the doctor runs all the same."""
-    run = run_doctor("-S")
+    run = run_doctor(python=["-S"])
     assert run.returncode == 1
+    assert "The course cannot run" in run.stdout
     assert "torch is missing" in run.stdout
-    assert "Remedy: run `make lab`" in run.stdout
+    assert run.stdout.count("Remedy: run `make lab`") == 2  # what cannot run without, what is worth mending
     assert "Traceback" not in run.stdout + run.stderr
+
+
+def test_a_name_of_dclib_without_packages_points_to_the_doctor():
+    command = [sys.executable, "-S", "-c", "from dclib import DEC"]
+    run = subprocess.run(command, cwd=ROOT, text=True, capture_output=True)
+    assert "ImportError: dclib.DEC: lazy_loader is not installed. `python -m dclib` says" in run.stderr
 
 
 def test_only_torch_is_broken(tmp_path):
@@ -53,24 +67,15 @@ def test_only_torch_is_broken(tmp_path):
     assert "Traceback" not in run.stderr
 
 
-def check(capsys, *checks):
-    """(exit status, what was printed) of some checks."""
-    report = doctor.Report()
-    for one in checks:
-        one(report)
-    status = report.conclude()
-    return status, capsys.readouterr().out
-
-
-def test_a_package_is_too_old(monkeypatch, capsys):
+def test_a_package_is_too_old(monkeypatch):
     real = doctor.metadata.version
     monkeypatch.setattr(doctor.metadata, "version", lambda name: "1.9.1+cpu" if name == "torch" else real(name))
-    status, text = check(capsys, doctor.check_packages)
-    assert status == 1
-    assert "torch 1.9.1+cpu is too old" in text
+    report = doctor.examine([doctor.check_packages])
+    assert not report.ok
+    assert "torch 1.9.1+cpu is too old" in repr(report)
 
 
-def test_a_missing_extra_is_not_fatal(monkeypatch, capsys):
+def test_a_missing_extra_is_not_fatal(monkeypatch):
     real = doctor.metadata.version
 
     def version(name):
@@ -79,28 +84,46 @@ def test_a_missing_extra_is_not_fatal(monkeypatch, capsys):
         return real(name)
 
     monkeypatch.setattr(doctor.metadata, "version", version)
-    status, text = check(capsys, doctor.check_packages)
-    assert status == 0
-    assert "nbgrader is missing (only for the extra 'teach')" in text
+    report = doctor.examine([doctor.check_packages])
+    assert report.ok
+    assert "nbgrader is missing (only for the extra 'teach')" in repr(report)
 
 
-def test_python_is_too_old(monkeypatch, capsys):
+def test_python_is_too_old(monkeypatch):
     monkeypatch.setattr(doctor.sys, "version_info", (3, 9, 18))
-    status, text = check(capsys, doctor.check_python)
-    assert status == 1
-    assert "too old" in text
-    assert "PYTHON=python3.10" in text
+    report = doctor.examine([doctor.check_python])
+    assert not report.ok
+    assert "too old" in repr(report)
+    assert "PYTHON=python3.10" in repr(report)
 
 
 @pytest.mark.parametrize(
-    ("variable", "value", "status"), [("DCLIB_PROFILE", "slow", 1), ("DCLIB_DATA", "no/folder", 0)]
+    ("variable", "value", "ok"), [("DCLIB_PROFILE", "slow", False), ("DCLIB_DATA", "no/folder", True)]
 )
-def test_settings(monkeypatch, capsys, variable, value, status):
+def test_settings(monkeypatch, variable, value, ok):
     monkeypatch.setenv(variable, value)
-    found, text = check(capsys, doctor.check_settings)
-    assert found == status
-    assert value in text
-    assert "Remedy" in text
+    report = doctor.examine([doctor.check_settings])
+    assert report.ok == ok
+    assert value in repr(report)
+    assert "Remedy" in repr(report)
+
+
+def test_a_notebook_shows_the_problems_and_folds_the_rest():
+    """Problems with one remedy stand together; what is printed cannot be taken for HTML."""
+    report = doctor.Report()
+    report.section("Packages")
+    report.line("torch", "<broken>")
+    report.problem("torch <broken>", "install & look", fatal=True)
+    report.problem("numpy too old", "install & look", fatal=True)
+    report.problem("slow", "buy another", fatal=False)
+    html = report._repr_html_()
+    shown, folded = html.split("<details>")
+    assert "The course cannot run on this machine." in shown
+    assert "torch &lt;broken&gt;" in shown and shown.count("install &amp; look") == 1 and "buy another" in shown
+    assert "Packages\n  torch" in folded and "&lt;broken&gt;" in folded
+    assert "<broken>" not in html and folded.endswith("</details>")
+    assert repr(report).count("Remedy") == 2 and "Packages" not in repr(report)
+    assert "can run" in doctor.Report()._repr_html_()
 
 
 def test_requirements_are_those_of_pyproject():

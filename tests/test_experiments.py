@@ -7,6 +7,7 @@ import sys
 import types
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from dclib.autoencoder import Autoencoder
@@ -120,6 +121,48 @@ def test_the_test_split_is_predicted_not_fitted(here, monkeypatch):
     assert result["test_scores"]["acc"] == pytest.approx(
         clustering_accuracy(y[1000:], model.predict(x[1000:])), abs=1e-5
     )
+
+
+def test_held_out_loss_scores_at_checkpoints_and_arrays(here, monkeypatch):
+    """The test images' loss each epoch, scores every second epoch and at the end, codes of a fixed sample on file."""
+    x, y = load("digits").x, load("digits").y
+    parts = {"train": slice(0, 1000), "test": slice(1000, None)}
+    monkeypatch.setattr(
+        runner,
+        "load",
+        lambda name, split, **options: dataclasses.replace(load(name), x=x[parts[split]], y=y[parts[split]]),
+    )
+    configuration = small(epochs=5)
+    configuration.split, configuration.every, configuration.codes_at = "train", 2, (1, 2, 4)
+    configuration.evaluate = lambda method, data, test: {"rows": len(data) + len(test) / 1000}
+    configuration.keep = lambda method, data: {"centers": method.cluster_centers_}
+    result = run("trial", "kept", configuration, 0)
+    method, autoencoder = configuration.clusterer, configuration.autoencoder
+    error = np.square(autoencoder.reconstruct(x[1000:]) - x[1000:]).mean()
+    assert len(result["autoencoder_test_loss"]) == len(result["autoencoder_loss"]) == 2
+    assert result["autoencoder_test_loss"][-1] == pytest.approx(error, rel=1e-4)
+    assert result["test_scores"]["acc"] == pytest.approx(
+        clustering_accuracy(y[1000:], method.predict(x[1000:])), abs=1e-5
+    )
+    assert result["history"]["rows"] == [None, 1000.797, None, 1000.797, 1000.797]
+    assert [value is None for value in result["history"]["acc"]] == [True, False, True, False, False]
+    path = here / "results" / "trial" / result["arrays"]
+    assert path.name == "kept-seed0.npz" and path.stat().st_size <= runner.ARRAYS_LIMIT
+    arrays = np.load(path)
+    assert set(arrays) == {
+        "centers", "y", "labels", "codes_1", "codes_2", "codes_4", "autoencoder_codes_1", "autoencoder_codes_2",
+    }  # fmt: skip
+    np.testing.assert_allclose(arrays["centers"], method.cluster_centers_, rtol=2e-3, atol=1e-3)
+    np.testing.assert_allclose(arrays["autoencoder_codes_2"], autoencoder.transform(x[:1000]), rtol=2e-3, atol=2e-3)
+    assert np.array_equal(arrays["y"], y[:1000]) and np.array_equal(arrays["labels"], method.labels_[:1000])
+
+
+def test_arrays_have_a_limit(here, monkeypatch):
+    monkeypatch.setattr(runner, "ARRAYS_LIMIT", 1000)
+    configuration = Configuration("digits", "all", None, KMeans(10), keep=lambda method, data: {"x": data.x})
+    with pytest.raises(ValueError, match="keep less"):
+        run("trial", "large", configuration, 0)
+    assert not list((here / "results" / "trial").glob("*"))
 
 
 def test_the_summary_shows_what_was_found(here, monkeypatch):

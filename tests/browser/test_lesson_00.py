@@ -3,8 +3,11 @@
 
 def test_start_here_runs_to_its_end(lab):
     lab.run("00_start_here.ipynb")
-    doctor = lab.page.locator(".jp-OutputArea-output").filter(has_text="Data sets")
-    assert "The course can run on this machine." in doctor.inner_text()
+    doctor = lab.page.locator(".jp-RenderedHTML").filter(has_text="The course can run on this machine.")
+    details = doctor.locator("pre")
+    assert not details.is_visible()
+    doctor.locator("summary").click()
+    assert details.is_visible() and "Data sets\n" in details.inner_text()
     pictures = lab.page.locator(".jp-OutputArea-output img")
     assert pictures.count() > 0
     for picture in pictures.all():

@@ -1,11 +1,10 @@
-"""Blocks cover all rows; a memmap is known; shifted rows are shifted."""
+"""Rows in blocks and by number; sums of clusters; tensors on an array's memory; a memmap is known."""
 
 import numpy as np
 import pytest
 import torch
 
-from dclib.engine.processes import Alone
-from dclib.engine.rows import Shifted, as_tensor, cluster_sums, is_memmap, one_hot, row_blocks
+from dclib.engine.rows import Rows, Shifted, as_tensor, cluster_sums, is_memmap, one_hot, row_blocks
 
 
 @pytest.mark.parametrize("n", [1, 255, 256, 257, 100_000])
@@ -28,10 +27,6 @@ def test_sums_of_clusters_by_hand_and_by_either_way(dtype):
     assert torch.equal(cluster_sums(x, labels, 4, weight), want)
     assert torch.equal(one_hot(labels, 4, weight).T @ x, want)  # what it is on a GPU
     assert cluster_sums(x.to("meta"), labels.to("meta"), 4, weight.to("meta")).shape == (4, 2)
-
-
-def test_numbers_are_gathered_where_they_are():
-    assert Alone().gather(torch.empty((), device="meta")).device.type == "meta"  # an empty cluster on a GPU
 
 
 def test_a_memmap_is_known_by_any_view_of_it(tmp_path):
@@ -58,32 +53,9 @@ def test_shifted_rows():
     assert shifted[2].tolist() == [5, 5, 5]
 
 
-class Pretended(Alone):
-    """One of three processes; what the other two add is known beforehand."""
-
-    size = 3
-
-    def __init__(self, rank):
-        self.rank = rank
-
-
-def test_shares_are_about_equal_and_cover_all():
-    shares = [Pretended(rank).share(10) for rank in range(3)]
-    assert [row for share in shares for row in range(10)[share]] == list(range(10))
-    assert {len(range(10)[share]) for share in shares} == {3, 4}
-
-
-def test_parts_of_several_processes_add_up():
-    """`sum` of a pretended process is its own part: the parts of all three must add up to the whole."""
-    everyone = [Pretended(rank) for rank in range(3)]
-    assert sum(p.gather(torch.tensor(p.rank + 5)) for p in everyone).tolist() == [5, 6, 7]
-    assert sum(p.pick(torch.tensor([p.rank + 5.0]), 1) for p in everyone).tolist() == [6]
-    rows = torch.arange(10)
-    assert torch.equal(sum(p.concatenate(rows[p.share(10)], 10) for p in everyone), rows)
-
-
-def test_alone_everything_is_complete():
-    alone, x = Alone(), torch.arange(8.0).view(4, 2)
-    assert alone.share(4) == slice(0, 4)
-    assert alone.take(x, torch.tensor([2, 2, 0])).tolist() == [[4, 5], [4, 5], [0, 1]]
-    assert torch.equal(alone.concatenate(x, 4), x)
+def test_rows_hand_out_batches_without_copying_the_data_first():
+    x = np.arange(12, dtype=np.float32).reshape(6, 2)
+    rows = Rows(x, (1, 2, 1), torch.device("cpu"))
+    assert rows[torch.tensor([4, 0])].tolist() == [[[[8], [9]]], [[[0], [1]]]]
+    assert rows.tensor.data_ptr() == x.ctypes.data
+    assert len(rows) == 6
