@@ -112,7 +112,7 @@ def test_one_em_step_in_the_page(kind, seed):
     covariances, weights, means = factors @ factors.transpose(0, 2, 1), rng.dirichlet(np.ones(3)), x[[0, 40, 80]]
     mixture = {"weights": weights, "means": means, "covariances": covariances[:, [0, 0, 1], [0, 1, 1]]}
     mixture = {name: value.tolist() for name, value in mixture.items()}
-    code = "(() => { const e = eStep(input.x, input.mixture); return {...e, m: mStep(input.x, e.r, input.kind, 1e-3)}; })()"
+    code = "{...eStep(input.x, input.mixture), m: mStep(input.x, eStep(input.x, input.mixture).r, input.kind, 1e-3)}"
     got = in_page("em_stepper", code, {"x": x.tolist(), "mixture": mixture, "kind": kind})
 
     x, start = torch.from_numpy(x), Mixture(*map(torch.from_numpy, (weights, means, np.linalg.cholesky(covariances))))

@@ -1,9 +1,9 @@
 """How long a lesson takes: python tools/minutes.py notebooks/*.ipynb prints the minutes, --write puts them in.
 
-Minutes = words / 120 + displayed formulas + lines of code / 20 + 2 a question or prediction + 8 a demonstration, rounded
-to 5. Words are those of the text cells without formulas and code; folded cells are not read; a demonstration is a cell
-that shows a class of dclib.classroom.demos; predictions are the numbered ones, else the places that say "Predict".
-The first cell says them as "<number> minutes".
+Minutes = words / 120 + displayed formulas + lines of code / 20 + 2 a question or prediction + 8 a demonstration,
+rounded to 5. Words are those of the text cells without formulas and code; folded cells are not read; a demonstration is
+a class of dclib.classroom.demos that a cell imports; predictions are the numbered ones, else the places that say
+"Predict". The first cell says them as "<number> minutes".
 """
 
 import argparse
@@ -58,7 +58,11 @@ def count(notebook: dict) -> Counts:
     shown = [name for line in names for name in line.replace(" ", "").split(",") if name[0].isupper()]
     lines = sum(bool(line.strip()) for cell in code for line in cell.splitlines())
     return Counts(
-        sum(map(words_of, texts)), len(re.findall(r"\$\$.+?\$\$", whole, re.S)), lines, predictions + quiz, len(set(shown))
+        sum(map(words_of, texts)),
+        len(re.findall(r"\$\$.+?\$\$", whole, re.S)),
+        lines,
+        predictions + quiz,
+        len(set(shown)),
     )
 
 

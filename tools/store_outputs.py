@@ -1,7 +1,8 @@
 """Run notebooks from a fresh kernel and store their outputs: python tools/store_outputs.py notebooks/01_kmeans.ipynb …
 
 On one machine a second run writes the same bytes: execution times, the Python version, random widget ids and the
-seconds in progress bars are left out or replaced. A notebook with an error is not written; the error names the cell.
+seconds in progress bars are left out or replaced. Of a demonstration its page is stored, which needs no kernel and no
+network, not its widget. A notebook with an error is not written; the error names the cell.
 Lessons run at their small size (DCLIB_PROFILE=fast).
 """
 
@@ -22,6 +23,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 VIEW = "application/vnd.jupyter.widget-view+json"
 STATE = "application/vnd.jupyter.widget-state+json"
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+FOLDED = {"source_hidden": True}  # plotting code that a reader may leave closed; JupyterLab keeps it under "jupyter"
 SESSION_KEYS = "collapsed ExecuteTime execution jp-MarkdownHeadingCollapsed jupyter scrolled trusted".split()
 # What differs from run to run inside texts: the time in tqdm's bars, and the file name of a cell in warnings.
 NOISE = (
@@ -75,9 +77,14 @@ def quiet(text: str) -> str:
 def normalise(notebook: nbformat.NotebookNode) -> str:
     """The notebook's text without what differs from run to run."""
     for cell in notebook.cells:
+        folded = cell.metadata.get("jupyter", {}).get("source_hidden")
         for key in SESSION_KEYS:
             cell.metadata.pop(key, None)
+        if folded:
+            cell.metadata.jupyter = nbformat.NotebookNode(FOLDED)
         for output in cell.get("outputs", []):
+            if "text/html" in output.get("data", {}):  # a demonstration's own page needs no stored widget
+                output.data.pop(VIEW, None)
             if "text" in output:
                 output["text"] = quiet(output["text"])
             for kind, value in output.get("data", {}).items():

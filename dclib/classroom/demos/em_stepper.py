@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn.exceptions import ConvergenceWarning
 
@@ -110,27 +109,12 @@ class EMStepper(Demo):
             with warnings.catch_warnings():  # one iteration is not meant to converge
                 warnings.simplefilter("ignore", ConvergenceWarning)
                 model.fit(x)
-            draw_mixture(ax, x, model)
-            words = f"after {model.n_iter_} iteration{'s' * (model.n_iter_ > 1)}"
+            plots.mixture(x, model, ax=ax, title=f"after {model.n_iter_} iteration{'s' * (model.n_iter_ > 1)}")
             with plots.style():
-                ax.set_title(words)
-                ax.set(xlim=VIEW[:2], ylim=VIEW[2:], aspect="equal", xticks=[-10, 0, 10], yticks=[-5, 0, 5])
+                ax.set_aspect("equal", adjustable="box")
+                ax.set(xlabel="", ylabel="", xlim=VIEW[:2], ylim=VIEW[2:], xticks=[-10, 0, 10], yticks=[-5, 0, 5])
         alt = (
             f"EM on the data set “{shown['title']}”: points and the ellipses of {shown['k']} Gaussians after one and "
             "three iterations and at the end."
         )
         return fig, alt
-
-
-def draw_mixture(ax: Axes, x, model: GaussianMixture) -> None:
-    """Points x (n, 2), coloured by the responsibilities of a fitted mixture, and its ellipses at 1 and 2 deviations."""
-    plots.responsibilities(ax, x, model.predict_proba(x))
-    k = len(model.means_)
-    covariances = {
-        "full": lambda c: c,
-        "tied": lambda c: np.broadcast_to(c, (k, 2, 2)),
-        "diag": lambda c: np.stack([np.diag(row) for row in c]),
-        "spherical": lambda c: c[:, None, None] * np.eye(2),
-    }[model.covariance_type](model.covariances_)
-    for index, (mean, covariance) in enumerate(zip(model.means_, covariances, strict=True)):
-        plots.ellipse(ax, mean, covariance, index)
