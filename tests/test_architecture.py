@@ -25,13 +25,14 @@ FLOORS = (
     ("kmeans", "networks", "augmentation", "features"),
     ("gradient_kmeans", "balanced_kmeans", "autoencoder"),
     ("gmm",),
-    ("latent", "deep_clusterer"),
+    ("latent", "deep_clusterer", "pretrained"),
     ("autoencoded_kmeans", "dec", "dcra", "dcan"),
     # the classroom: what shows them
     ("classroom", "classroom.plots", "classroom.exercises"),
     ("classroom.demos.demo", "classroom.demos.picture", "classroom.demos.point_canvas"),
     ("classroom.demos.live_plot", "classroom.demos.lloyd_stepper", "classroom.demos.judge_table")
-    + ("classroom.demos.target_sharpener", "classroom.demos.em_stepper"),
+    + ("classroom.demos.target_sharpener", "classroom.demos.em_stepper", "classroom.demos.soft_pull")
+    + ("classroom.demos.latent_explorer",),
     ("classroom.demos",),
 )
 LEVEL = {module: level for level, modules in enumerate(FLOORS) for module in modules}

@@ -13,12 +13,15 @@ import pytest
 import torch
 
 from dclib.classroom import demos, plots
-from dclib.classroom.demos.demo import Demo, joined_script, page
+from dclib.classroom.demos.demo import Demo, joined_script, page, refreshed
 from dclib.classroom.demos.em_stepper import gallery
+from dclib.classroom.demos.soft_pull import GALLERY, TEMPERATURES
 from dclib.gmm import COVARIANCE_TYPES, GaussianMixture, Mixture, em_step, log_joint
+from dclib.gradient_kmeans import hard_gradient, soft_gradient, soft_loss
+from dclib.kmeans import squared_distances
 
 FOLDER = Path(demos.__file__).parent
-DEMOS = [demos.EMStepper]
+DEMOS = [demos.EMStepper, demos.SoftPull, demos.LatentExplorer]
 ids = pytest.mark.parametrize("kind", DEMOS, ids=lambda kind: kind.__name__)
 
 
@@ -58,6 +61,14 @@ def test_a_page_of_all_is_small_enough_for_a_memory_stick():
     text = page([kind() for kind in DEMOS])
     assert len(text.encode()) < 5e6
     assert len(set(re.findall(r'<div data-demo="([^"]+)"', text))) == len(DEMOS)
+
+
+def test_a_stored_demonstration_gets_todays_script():
+    piece = demos.SoftPull(dataset=1).to_html()
+    old = piece.replace("mulberry32", "an older one").replace(re.search(r"soft_pull-(\w+)", piece)[1], "0123456789ab")
+    assert old != piece and refreshed(old) == piece == refreshed(piece)
+    with pytest.raises(ValueError, match="no demonstration"):
+        refreshed("<p>3</p>")
 
 
 def test_settings_cannot_end_the_script():
@@ -160,3 +171,73 @@ def test_the_gallery_of_em():
         assert (np.abs(x) <= [10, 8]).mean() > 0.97, "most points are in the picture"
     with pytest.raises(ValueError, match="0 to 5"):
         demos.EMStepper(dataset=6)
+
+
+# --- gradient k-means -------------------------------------------------------------------------------------------------
+
+
+def test_the_pull_of_a_point_in_the_page():
+    rng = np.random.default_rng(0)
+    cases = [
+        {"x": rng.normal(size=2).tolist(), "centers": rng.normal(size=(k, 2)).tolist(), "t": t}
+        for k in (2, 3)
+        for t in (0, 0.05, 1, 7.5)
+        for _ in range(3)
+    ]
+    code = "input.map(c => [c.x, c.centers, c.t]).map(c => [assign(...c).loss, gradient(...c), step(...c, 0.3)])"
+    pushed = 0
+    for case, (loss, gradient, moved) in zip(cases, in_page("soft_pull", code, cases), strict=True):
+        x = torch.tensor([case["x"]], dtype=torch.float64)
+        centers = torch.tensor(case["centers"], dtype=torch.float64, requires_grad=True)
+        d = squared_distances(x, centers)
+        expected = soft_loss(d, case["t"]) if case["t"] else d.min() / 2
+        assert loss == pytest.approx(expected.item(), abs=1e-12)
+        (by_autograd,) = torch.autograd.grad(expected, centers)
+        ours = soft_gradient(x, centers, d, case["t"]) if case["t"] else hard_gradient(x, centers, d.argmin(1))
+        assert np.allclose(gradient, by_autograd, atol=1e-12) and np.allclose(gradient, ours.detach(), atol=1e-12)
+        assert np.allclose(moved, centers.detach() - 0.3 * ours.detach(), atol=1e-12)
+        pushed += bool(((x - centers) * -ours < -1e-9).any())
+    assert pushed > 3, "no case in which a centre is pushed away"
+
+
+def test_the_scenes_of_the_pull():
+    assert in_page("soft_pull", "TEMPERATURES", None) == list(TEMPERATURES)
+    for scene in GALLERY:
+        assert len(scene["centers"]) <= 3 and np.abs([*scene["centers"], scene["point"]]).max() < 4.8
+    with pytest.raises(ValueError, match="0 to 3"):
+        demos.SoftPull(dataset=4)
+    with pytest.raises(ValueError, match=r"0\.3"):
+        demos.SoftPull(temperature=3)
+
+
+# --- the latent space -------------------------------------------------------------------------------------------------
+
+
+def test_the_lasso_takes_what_matplotlib_takes():
+    from matplotlib.path import Path as Polygon
+
+    rng = np.random.default_rng(0)
+    points, found = rng.normal(size=(300, 2)), 0
+    for corners in (3, 5, 9):
+        polygon = rng.normal(size=(corners, 2)) * 1.5
+        polygon = polygon[np.argsort(np.arctan2(*(polygon - polygon.mean(0)).T))]  # does not cross itself
+        rows = in_page("latent_explorer", "lassoed(...input)", [points.tolist(), polygon.tolist()])
+        expected = np.flatnonzero(Polygon(polygon).contains_points(points))
+        assert rows == expected.tolist()
+        found += 0 < len(rows) < len(points)
+    assert found >= 2
+
+
+def test_what_the_lasso_took_is_counted():
+    labels, rows = [3, 1, 1, 2, 3, 3], [0, 1, 2, 4, 5]
+    assert in_page("latent_explorer", "counted(...input)", [labels, rows]) == [[3, 3], [1, 2]]
+
+
+def test_the_explorer_takes_any_codes():
+    rng = np.random.default_rng(0)
+    codes, images, y = rng.normal(size=(50, 7)), rng.random((50, 1, 8, 8)), np.arange(50) % 3
+    demo = demos.LatentExplorer(codes, images, {"class": y, "clusters": (y + 1) % 3}, max_points=30)
+    assert len(demo.settings["points"]) == 30 and demo.settings["tile"] == [8, 8]
+    assert demo.settings["labels"]["class"] == demo.settings["labels"]["clusters"]  # renamed to match
+    with pytest.raises(ValueError, match="'clusters': 49"):
+        demos.LatentExplorer(codes, images, {"class": y, "clusters": y[:49]})

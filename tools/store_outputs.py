@@ -3,7 +3,8 @@
 On one machine a second run writes the same bytes: execution times, the Python version, random widget ids and the
 seconds in progress bars are left out or replaced. Of a demonstration its page is stored, which needs no kernel and no
 network, not its widget. A notebook with an error is not written; the error names the cell.
-Lessons run at their small size (DCLIB_PROFILE=fast).
+Lessons run at their small size (DCLIB_PROFILE=fast). --demos runs nothing: it puts today's scripts into the stored
+demonstrations.
 """
 
 import argparse
@@ -124,11 +125,31 @@ def store(path: Path, timeout: int) -> None:
     os.replace(file.name, path)
 
 
+def refresh_demos(path: Path) -> int:
+    """Put today's scripts into the stored demonstrations of a notebook -> how many were not today's."""
+    from dclib.classroom.demos.demo import refreshed
+
+    notebook, changed = read(path), 0
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            old = output.get("data", {}).get("text/html", "")
+            if "data-demo=" in old and (new := refreshed(old)) != old:
+                output["data"]["text/html"], changed = new, changed + 1
+    if changed:
+        path.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
+    return changed
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("notebooks", nargs="+", type=Path, metavar="NOTEBOOK")
     parser.add_argument("--timeout", type=int, default=1200, help="seconds per cell (default %(default)s)")
+    parser.add_argument("--demos", action="store_true", help="run nothing, renew the demonstrations' scripts")
     options = parser.parse_args(arguments)
+    if options.demos:
+        for path in options.notebooks:
+            print(f"{refresh_demos(path)} demonstrations renewed in {path}")
+        return 0
     os.environ["DCLIB_PROFILE"] = "fast"
     failed = 0
     for path in options.notebooks:

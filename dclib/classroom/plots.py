@@ -345,6 +345,16 @@ def loop(ax: Axes, there: str, back: str) -> None:
             ax.text(0.5, height + 0.05, text, ha="center", va="bottom", fontsize=15)
 
 
+def step(ax: Axes, text: str) -> None:
+    """One arrow for the space between two panels of a schematic drawing, with what it stands for."""
+    with style():
+        ax.set_axis_off()
+        ax.set(xlim=(0, 1), ylim=(0, 1))
+        arrow = {"arrowstyle": "-|>", "lw": 5, "color": GRAY, "mutation_scale": 30}
+        ax.annotate("", xy=(0.97, 0.42), xytext=(0.03, 0.42), arrowprops=arrow)
+        ax.text(0.5, 0.5, text, ha="center", va="bottom", fontsize=13)
+
+
 # --- curves and tables ------------------------------------------------------------------------------------------------
 
 

@@ -16,7 +16,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from dclib.classroom import demos
 from dclib.classroom.demos.demo import page as html_page
 
-DEMOS = [demos.EMStepper]
+DEMOS = [demos.EMStepper, demos.SoftPull, demos.LatentExplorer]
 CELLS = [f"from dclib.classroom.demos import {kind.__name__}\n{kind.__name__}()" for kind in DEMOS]
 METADATA = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
 
@@ -95,7 +95,65 @@ def play_em(root):
     says(root, "Start.")
 
 
-PLAY = {"em_stepper": play_em}
+def play_pull(root):
+    says(root, "Pulls w")
+    temperature = root.locator("input[type=range]").first
+    temperature.focus()
+    for _ in range(9):
+        root.page.keyboard.press("ArrowLeft")
+    says(root, "Hard: blue alone")
+    press(root, "Gradient step")
+    drawn(root, "1 steps")
+    press(root, "Back")
+    drawn(root, "0 steps")
+    view = demos.soft_pull.VIEW
+    root.page.mouse.click(*place(root, 3, 1, view))
+    says(root, "Hard: orange alone")
+    root.page.mouse.move(*place(root, 3, 1, view))
+    root.page.mouse.down()
+    root.page.mouse.move(*place(root, -3, 2, view), steps=4)
+    root.page.mouse.up()
+    says(root, "Hard: blue alone")
+    root.locator("select").first.select_option(label="a tie")
+    says(root, "A tie.")
+    temperature.focus()
+    root.page.keyboard.press("End")
+    says(root, "blue 0.50, orange 0.50")
+    press(root, "Copy as dclib code")
+    compile(root.locator("textarea").input_value(), "copied", "exec")
+
+
+def play_explorer(root):
+    drawn(root, "700 points, 0 chosen, by digit")
+    canvas, page = root.locator("canvas").first, root.page
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    corners = [(0.3, 0.2), (0.8, 0.2), (0.8, 0.7), (0.3, 0.7)]
+    page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 0.65 * box["height"])
+    page.mouse.down()
+    for x, y in corners:
+        page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"], steps=3)
+    page.mouse.up()
+    says(root, "k-means")
+    assert "0 chosen" not in canvas.get_attribute("data-drawn")
+    sheet = root.locator("canvas").nth(1)
+    assert sheet.get_attribute("data-drawn") == "64 images"
+    shades = "c => new Set(c.getContext('2d').getImageData(0, 0, c.width, c.height).data).size"
+    assert sheet.evaluate(shades) > 10
+    root.locator("select").first.select_option(label="mixture")
+    drawn(root, "by mixture")
+    root.locator("input[type=checkbox]").check()
+    press(root, "Back")
+    says(root, "coloured by mixture")
+    canvas.focus()
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Enter")
+    wait_for(root, "button:not([disabled])", "e => e.textContent.includes('Back')")
+    press(root, "Reset")
+    drawn(root, "700 points, 0 chosen, by mixture")
+
+
+PLAY = {"em_stepper": play_em, "soft_pull": play_pull, "latent_explorer": play_explorer}
 
 
 def reaction(root, name):

@@ -269,9 +269,10 @@ export class Plane {
     g.fillStyle = fill; g.fillText(words, this.x(x), this.y(y));
   }
 
-  // Pointer and keyboard alike. grab(x, y, reach) -> a handle or null; drag(handle, x, y); click(x, y); look(x, y).
+  // Pointer and keyboard alike. grab(x, y, reach) -> a handle or null; drag(handle, x, y); drop(handle);
+  // click(x, y); look(x, y, reach). A handle "lasso" is one that only a pointer can drag.
   // Arrows move a cross-hair (with Shift: faster), Enter or the space bar grabs or drops a handle there, or clicks.
-  interact({ grab = () => null, drag = () => {}, click = () => {}, look = () => {} }) {
+  interact({ grab = () => null, drag = () => {}, drop = () => {}, click = () => {}, look = () => {} }) {
     const { canvas } = this;
     let held = null, from = null;                    // from: where the pointer went down, until it has moved
     canvas.setAttribute("role", "application");
@@ -289,7 +290,7 @@ export class Plane {
     });
     canvas.addEventListener("pointerup", event => {
       const px = this.pixel(event);
-      if ((held === null || from) && this.inside(...px)) click(...this.at(...px));
+      if (held === null || from) { if (this.inside(...px)) click(...this.at(...px)); } else drop(held);
       held = from = null;
     });
     canvas.addEventListener("pointercancel", () => { held = from = null; });
@@ -307,8 +308,8 @@ export class Plane {
         this.redraw();
       } else if ((event.key === "Enter" || event.key === " ") && this.cursor) {
         const at = this.at(...this.cursor);
-        if (held !== null) held = null;
-        else { held = grab(...at, reach()); if (held === null) click(...at); }
+        if (held !== null) { drop(held); held = null; }
+        else { held = grab(...at, reach()); if (held === null || held === "lasso") { held = null; click(...at); } }
       } else return;
       event.preventDefault();
     });

@@ -57,13 +57,27 @@ class Demo(anywidget.AnyWidget):
         """The demonstration as a piece of HTML that needs no kernel and no network; without scripts, its picture."""
         figure, alt = self.still()
         data = base64.b64encode(plots.to_png(figure)).decode()
+        picture = (
+            f'<img alt="{html.escape(alt)}" style="max-width:100%;height:auto" src="data:image/png;base64,{data}">'
+        )
         state = json.dumps(self.settings, separators=(",", ":")).replace("</", "<\\/")
-        mark = f"{self.script}-{hashlib.sha256((self._esm + state).encode()).hexdigest()[:12]}"
-        source = re.sub(r"^export default .*$", "", str(self._esm), flags=re.M)
-        return f"""<div data-demo="{mark}">
-<img alt="{html.escape(alt)}" style="max-width:100%;height:auto" src="data:image/png;base64,{data}">
+        return _piece(self.script, picture, state)
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        data, metadata = super()._repr_mimebundle_(**kwargs)  # type: ignore[misc]
+        return data | {"text/html": self.to_html()}, metadata
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
+
+def _piece(script: str, picture: str, state: str) -> str:
+    mark = f"{script}-{hashlib.sha256(state.encode()).hexdigest()[:12]}"
+    source = re.sub(r"^export default .*$", "", joined_script(script), flags=re.M)
+    return f"""<div data-demo="{mark}">
+{picture}
 </div>
-<style>{self._css}</style>
+<style>{CSS}</style>
 <script type="module">
 {source}
 for (const el of document.querySelectorAll('[data-demo="{mark}"]:not([data-live])')) {{
@@ -73,12 +87,14 @@ for (const el of document.querySelectorAll('[data-demo="{mark}"]:not([data-live]
 }}
 </script>"""
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        data, metadata = super()._repr_mimebundle_(**kwargs)  # type: ignore[misc]
-        return data | {"text/html": self.to_html()}, metadata
 
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}()"
+def refreshed(piece: str) -> str:
+    """What `to_html` wrote some time ago, with today's script: the same picture, the same settings."""
+    head = re.match(r'<div data-demo="(\w+)-[0-9a-f]+">\n(<img [^>]*>)\n</div>', piece)
+    state = re.search(r"get: \(\) => \((.*)\), on\(\) \{\} \}, el", piece)
+    if not head or not state:
+        raise ValueError("This is no demonstration's HTML, as its to_html writes it.")
+    return _piece(head[1], head[2], state[1])
 
 
 def page(demos: Iterable[Demo], title: str = "Deep clustering: live demonstrations") -> str:
