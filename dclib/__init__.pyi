@@ -4,6 +4,7 @@ import typing
 
 from .autoencoded_kmeans import AutoencodedKMeans as AutoencodedKMeans
 from .autoencoder import Autoencoder as Autoencoder
+from .balanced_kmeans import BalancedKMeans as BalancedKMeans
 from .data import load as load
 from .dcan import DCAN as DCAN
 from .dcra import DCRA as DCRA
@@ -13,6 +14,7 @@ from .engine.callbacks import EarlyStopping as EarlyStopping
 from .engine.callbacks import Progress as Progress
 from .engine.callbacks import Scores as Scores
 from .features import PretrainedFeatures as PretrainedFeatures
+from .gaussian_divergence import GaussianDivergence as GaussianDivergence
 from .gmm import GaussianMixture as GaussianMixture
 from .gradient_kmeans import GradientKMeans as GradientKMeans
 from .kmeans import KMeans as KMeans

@@ -7,8 +7,7 @@ import torch
 from torch import Tensor
 
 from dclib.autoencoder import Autoencoder, reconstruction_loss
-from dclib.deep_clusterer import DeepClusterer, Monitor
-from dclib.engine.rows import map_rows
+from dclib.deep_clusterer import DeepClusterer, Monitor, encode_all
 from dclib.engine.training import Batch, descend, train
 from dclib.engine.validation import check_number
 from dclib.kmeans import assign
@@ -37,8 +36,8 @@ class AutoencodedKMeans(DeepClusterer):
     reconstruction (over features and samples) and half the squared distance to the nearest center (sum over the latent
     dimensions, mean over samples); equation 10 where clustering_weight is 1. The first term is in squared units of X,
     the second grows with the number and the scale of the hidden units, and shrinking them lowers it while growing
-    weights of the decoder keep the first as it is. A strong second term merges the clusters: in the end all samples are
-    in a few, or in one.
+    weights of the decoder keep the first as it is. A strong second term merges the clusters: for many epochs all
+    samples are in a few, or in one.
 
     Parameters (the others as in `dclib.deep_clusterer.DeepClusterer`)
     ----------
@@ -99,7 +98,7 @@ class AutoencodedKMeans(DeepClusterer):
 
         def refresh() -> dict[str, float]:
             self._publish(centers)
-            z = map_rows(network.encode, data, fabric)
+            z = encode_all(network, data, fabric)
             return monitor(z, assign(z, centers.detach())[0])
 
         def step(batch: Batch) -> dict[str, Tensor]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -15,21 +15,34 @@ from torch import Tensor, nn
 from dclib.augmentation import RandomShiftRotate
 from dclib.engine.callbacks import History, check_callbacks
 from dclib.engine.device import draw_seed, make_fabric, resolve_device, seeded
+from dclib.engine.graphs import graphed
 from dclib.engine.rows import Rows, map_rows
 from dclib.engine.saving import SavedEstimator
 from dclib.engine.training import Batch, adam, descend, train
 from dclib.engine.validation import all_or_nothing, check_choice, check_number, check_x, warn, warn_of_magnitude
-from dclib.networks import ConvAutoencoder, DenseAutoencoder, ShallowAutoencoder
+from dclib.networks import BatchNormAutoencoder, ConvAutoencoder, DenseAutoencoder, ShallowAutoencoder
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-_NETWORKS = {"dense": DenseAutoencoder, "conv": ConvAutoencoder, "shallow": ShallowAutoencoder}
+_NETWORKS = {
+    "dense": DenseAutoencoder,
+    "conv": ConvAutoencoder,
+    "conv-bn": BatchNormAutoencoder,
+    "shallow": ShallowAutoencoder,
+}
 
 
 def reconstruction_loss(reconstruction: Tensor, target: Tensor) -> Tensor:
     """Squared error, mean over the features and mean over the batch: the same for any batch size and image size."""
     return (reconstruction - target).square().mean()
+
+
+def share_buffers(network: nn.Module, fabric: Fabric) -> None:
+    """Give all processes the first one's buffers: each took the statistics of batch normalisation from its own rows."""
+    if fabric.world_size > 1:
+        for buffer in network.buffers():
+            buffer.copy_(fabric.broadcast(buffer.cpu()))
 
 
 def augmenter(augment, image_shape) -> RandomShiftRotate | None:
@@ -72,10 +85,13 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SavedEstima
     Parameters
     ----------
     latent_dim : size of the code.
-    network : "dense", "conv" (for images), "shallow" (one layer, whose activations are the code) or an `nn.Module` with
+    network : "dense", "conv" (for images), "conv-bn" (for images in [0, 1]: 4 × 4 convolutions with batch
+        normalisation, sigmoid output), "shallow" (one layer, whose activations are the code) or an `nn.Module` with
         `encode` and `decode` (copied, then trained).
-    hidden : sizes of the hidden layers, or channels; None is (500, 500, 2000) for "dense", (32, 64, 128) for "conv".
+    hidden : sizes of the hidden layers, or channels; None is (500, 500, 2000) for "dense", (32, 64, 128) for "conv",
+        (40, 80, 160, 320) for "conv-bn".
     activation : of the hidden layers: "relu", "sigmoid", "tanh", …, or a pair (encoder, decoder).
+    latent_activation : of the code; None leaves it linear, "sigmoid" confines it to a box.
     noise : standard deviation of the Gaussian noise added to the input, in the units of X.
     augment : False, True (shifts by up to a 14th of the smaller side, rotations by up to 10°) or a `RandomShiftRotate`;
         needs images.
@@ -96,6 +112,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SavedEstima
         network="dense",
         hidden=None,
         activation="relu",
+        latent_activation=None,
         noise=0.0,
         augment=False,
         epochs=30,
@@ -110,6 +127,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SavedEstima
         self.network = network
         self.hidden = hidden
         self.activation = activation
+        self.latent_activation = latent_activation
         self.noise = noise
         self.augment = augment
         self.epochs = epochs
@@ -142,7 +160,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SavedEstima
 
         self.network_.train()
         state = {"network": network, "optimizer": optimizer, "schedule": schedule}
-        train(self, step, data, fabric=fabric, state=state, seed=seed, augment=augment)
+        shape = (min(self.batch_size, len(data)), *self._input_shape)
+        with graphed(self.network_, shape, fabric):
+            train(self, step, data, fabric=fabric, state=state, seed=seed, augment=augment)
+        share_buffers(self.network_, fabric)
         self.network_.eval().cpu()
         return self
 
@@ -176,17 +197,20 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SavedEstima
         hidden = self.hidden if isinstance(self.hidden, (list, tuple, type(None))) else [self.hidden, None]
         if any(not isinstance(size, (int, np.integer)) or size < 1 for size in hidden or ()):
             raise ValueError(f"hidden={self.hidden!r} must be a tuple of layer sizes, such as (500, 500, 2000).")
-        options = {} if hidden is None else {"hidden": tuple(hidden)}
-        return _NETWORKS[self.network](self._input_shape, self.latent_dim, activation=self.activation, **options)
+        options: dict[str, Any] = {} if hidden is None else {"hidden": tuple(hidden)}
+        options |= {"activation": self.activation, "latent_activation": self.latent_activation}
+        return _NETWORKS[self.network](self._input_shape, self.latent_dim, **options)
 
-    def _map(self, name: str, x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-        """The network's method `name` on all rows, in float32."""
+    def _map(self, name: str, x: np.ndarray | Rows, shape: tuple[int, ...]) -> np.ndarray:
+        """The network's method `name` on all rows, in float32; on `Rows` where they are on the device already."""
         # During training (callbacks) the network is on its device already.
         device = next(self.network_.parameters()).device
         training, target = self.network_.training, device if device.type != "cpu" else resolve_device(self.device)
         self.network_.eval().to(target)
         try:
-            return map_rows(getattr(self.network_, name), Rows(x, shape, target)).cpu().numpy()
+            # Reconstructions of data that do not fit on the GPU do not fit there either.
+            rows = x if isinstance(x, Rows) else Rows(x, shape, target)
+            return map_rows(getattr(self.network_, name), rows, to_cpu=True).numpy()
         finally:
             self.network_.train(training).to(device)
 

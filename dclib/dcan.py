@@ -11,18 +11,14 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from dclib.autoencoder import reconstruction_loss
-from dclib.deep_clusterer import DeepClusterer, Monitor
+from dclib.deep_clusterer import Monitor
 from dclib.engine.device import seeded
-from dclib.engine.rows import Rows, map_rows
+from dclib.engine.rows import Rows
 from dclib.engine.training import Batch, descend, train
-from dclib.engine.validation import check_choice, check_number
-from dclib.gmm import GaussianMixture, Mixture, em_step, log_joint
-from dclib.kmeans import assign
+from dclib.engine.validation import check_number
+from dclib.gaussian_clusters import Clusters, GaussianClusterer
 from dclib.networks import ClusteringModel, Discriminator
 
-CLUSTERINGS = ("k-means", "gmm")
-# Added to the clusters' variances, as a share of the codes' mean variance: clusters that get narrower come to rest.
-_FLOOR = 0.02
 _POSITIVE = 0.9  # the draws' target: a discriminator that is never sure goes on teaching (Salimans et al. 2016)
 _BETAS = (0.5, 0.99)  # of Adam: less momentum, since each network's aim moves with the other (Radford et al. 2016)
 
@@ -56,71 +52,45 @@ def encoder_loss(encoded: Tensor) -> Tensor:
     return softplus(-encoded).mean()
 
 
-def move_clusters(z: Tensor, clusters: Mixture, clustering: str) -> Mixture:
-    """One iteration of k-means or EM on the codes z (n, d), which the clusters follow. A cluster without samples stays.
-
-    For k-means, too, a cluster has a width: the standard deviations of its codes along the axes.
-    """
-    if clustering == "gmm":
-        return em_step(z, clusters, "full", _floor(z))[0]
-    return em_step(z, clusters, "diag", _floor(z), assign(z, clusters.means.float())[0])[0]
-
-
-def _floor(z: Tensor) -> float:
-    # What equal codes differ by in float32 is no width either.
-    return _FLOOR * float(z.var(0, correction=0).mean()) + 1e-6 * float(z.square().mean()) + 1e-12
-
-
 class _Game:
-    """Equation (1), played in turns: `discriminator_step`, `encoder_step`, and now and then the clusters `follow`."""
+    """Equation (1), played in turns: the `discriminator_step`, the `encoder_step`; and the `clusters` follow."""
 
     def __init__(self, method: DCAN, data: Rows, network, centers: torch.nn.Parameter, fabric, seed: int):
-        self.method, self.data, self.network, self.centers, self.fabric = method, data, network, centers, fabric
+        self.method, self.fabric = method, fabric
         with seeded(seed):
             self.discriminator = Discriminator(centers.shape[1], method.n_clusters if method.conditional else 0)
         self.discriminator.to(fabric.device)
         optimizer = method._make_optimizer([self.discriminator], method.discriminator_learning_rate, _BETAS)
         self.judge, self.judge_optimizer = fabric.setup(self.discriminator, optimizer)
-        self.anchor = copy.deepcopy(network).requires_grad_(False)  # its decoder stays as it is
+        self.anchor = copy.deepcopy(network).eval().requires_grad_(False)  # its decoder stays as it is
+        self.clusters = Clusters(method, data, network, centers, fabric, seed)
         optimizer = method._make_optimizer([network], method.learning_rate, _BETAS)
         n_steps = method.epochs * -(-len(data) // method.batch_size)
         self.schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, n_steps)
         self.encoder, self.optimizer = fabric.setup(ClusteringModel(network, centers, decode=False), optimizer)
-        self.clusters = method._start_clusters(self._encode(), centers)
-        self.steps = torch.tensor(0)  # since the clusters moved
-
-    def _encode(self) -> Tensor:
-        with self.fabric.autocast():
-            return map_rows(self.network.encode, self.data, self.fabric)
-
-    def _judged(self, z: Tensor) -> Tensor:
-        """Codes as the discriminator sees them: of about zero mean and unit variance."""
-        return (z - self.shift) / self.scale
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
-        if self.steps == self.method.update_interval:
-            self.follow()
-        self.steps.add_(1)
-        z, cluster = self.encoder(batch.x)[0], self.labels[batch.rows]
-        judging = self.discriminator_step(z.detach(), cluster, batch)
-        loss, fooling = self.encoder_step(z, cluster, batch)
+        z = self.encoder(batch.x)[0]
+        c = self.clusters.of(batch, z.detach())
+        judging = self.discriminator_step(z.detach(), c, batch)
+        loss, fooling = self.encoder_step(z, c, batch)
         return {"loss": loss, "encoder": fooling, "discriminator": judging}
 
-    def discriminator_step(self, z: Tensor, cluster: Tensor, batch: Batch) -> Tensor:
-        """The discriminator learns to tell draws from the batch's clusters (n,), positive, from its codes (n, d)."""
+    def discriminator_step(self, z: Tensor, c: Tensor, batch: Batch) -> Tensor:
+        """The discriminator learns to tell draws from the clusters c (b,), positive, from the codes z (b, d)."""
         noise = self.method.spread * batch.randn(z.shape[1])
-        drawn = draw(self.centers, self.factors, cluster, noise)
-        logits, slopes = self.judge(self._judged(torch.cat([drawn, z])), cluster.repeat(2))
+        drawn = draw(self.clusters.means, self.clusters.factors, c, noise)
+        logits, slopes = self.judge(self.clusters.standardized(torch.cat([drawn, z])), c.repeat(2))
         loss = discriminator_loss(logits[: len(z)], logits[len(z) :], _POSITIVE)
         descend(self.fabric, self.judge_optimizer, loss + self.method.gradient_penalty / 2 * slopes.mean(), batch)
         return loss
 
-    def encoder_step(self, z: Tensor, cluster: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+    def encoder_step(self, z: Tensor, c: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """The encoder learns to be taken for a draw, with codes that can be decoded -> its loss, the game's part."""
         # Past Fabric's wrapper and with frozen weights: this step is the encoder's alone, in all processes.
         self.discriminator.requires_grad_(False)
         with self.fabric.autocast():
-            loss = fooling = encoder_loss(self.discriminator.logits(self._judged(z), cluster).float())
+            loss = fooling = encoder_loss(self.discriminator.logits(self.clusters.standardized(z), c).float())
             if self.method.reconstruction_weight:
                 error = reconstruction_loss(self.anchor.decode(z).float(), batch.x)
                 loss = fooling + self.method.reconstruction_weight * error
@@ -129,30 +99,15 @@ class _Game:
         self.schedule.step()
         return loss, fooling
 
-    def follow(self) -> Tensor:
-        """The clusters follow the encoder -> the codes z (n, d) of all samples, which they are made from."""
-        z = self._encode()
-        if self.steps > 0:  # not before the first step, nor where a checkpoint is taken up
-            for old, new in zip(self.clusters, move_clusters(z.cpu(), self.clusters, self.method.clustering)):
-                old.copy_(new)
-            self.steps.zero_()
-        self.method._publish_clusters(self.clusters)
-        self.centers.copy_(self.clusters.means)
-        self.factors = self.clusters.factors.to(self.centers)
-        self.labels = torch.from_numpy(self.method._nearest(z.cpu().numpy())).to(z.device)
-        self.shift, self.scale = z.mean(0), z.var(0, correction=0).mean().sqrt() + 1e-12
-        return z
-
     def state(self) -> dict[str, Any]:
         """What a checkpoint must hold."""
         return {
-            "network": self.network, "optimizer": self.optimizer, "schedule": self.schedule,
-            "discriminator": self.judge, "judge_optimizer": self.judge_optimizer, "steps": self.steps,
-            **self.clusters._asdict(),
+            "encoder": self.encoder, "optimizer": self.optimizer, "schedule": self.schedule,
+            "discriminator": self.judge, "judge_optimizer": self.judge_optimizer, **self.clusters.state(),
         }  # fmt: skip
 
 
-class DCAN(DeepClusterer):
+class DCAN(GaussianClusterer):
     """Makes the codes of a cluster look like draws from a Gaussian at its center, which a discriminator judges.
 
     Each sample x has its cluster c, from k-means or a Gaussian mixture in the latent space. The discriminator D learns
@@ -163,8 +118,9 @@ class DCAN(DeepClusterer):
 
     The encoder's loss: −E[log D(z)] + reconstruction_weight · mean squared reconstruction error, means over samples.
     The clusters follow the encoder: after each epoch one iteration of k-means or EM (the paper's "clustering iteration"
-    of one) on the codes of all samples (the paper asks for at least 600). With a `spread` below 1, a cluster that its
-    codes have filled gets narrower each time, and samples between two clusters have to choose.
+    of one) on the codes of all samples; or, with `buffer_size=600`, at every step of the discriminator on the newest
+    codes, as the paper says ("at least 600 points"). With a `spread` below 1, a cluster that its codes have filled gets
+    narrower each time, and samples between two clusters have to choose.
 
     The text that we have of the paper lost its formulas, activations, layer sizes, batch size and learning rates. We
     read equation (1) as the binary cross-entropy, for both networks, with target 1 for draws and, in the encoder's
@@ -174,88 +130,49 @@ class DCAN(DeepClusterer):
     does not know it can only ask that all codes together look like the mixture, wherever each sample belongs); a
     penalty on its slope (`gradient_penalty=0`: without).
 
-    Parameters (the others as in `dclib.deep_clusterer.DeepClusterer`)
+    Parameters (the others as in `dclib.gaussian_clusters.GaussianClusterer` and `dclib.deep_clusterer.DeepClusterer`)
     ----------
-    clustering : "k-means" (a cluster's standard deviations along the axes) or "gmm" (full covariances).
     conditional : whether the discriminator is told the cluster.
-    spread : standard deviation of the draws, as a share of their cluster's.
+    spread : standard deviation of the draws, as a share of their cluster's; the paper's draws have 1. With 0 each is
+        its cluster's center.
     reconstruction_weight : of the mean squared error; keeps the codes decodable.
     gradient_penalty : half of it times the mean of ‖∇ logit‖² over draws and codes, in units of the codes' width, is
         added to the discriminator's loss. Without it, the slope grows without end where it can tell the two for sure
         (few samples that it knows by heart, narrow clusters), and drives the codes astray (Mescheder et al. 2018).
         Raise it for one or two thousand samples.
-    update_interval : steps between two updates of the clusters inside an epoch; one is made after each in any case.
     learning_rate : the encoder's at the start; it falls to zero along a line, so that the game ends in rest.
     discriminator_learning_rate : constant. Both players have the same kind of `optimizer`; the paper's is gradient
         ascent with momentum, "sgd", at learning rates that are lost.
-
-    Attributes
-    ----------
-    weights_ (k,) : shares of the clusters, factors_ : their standard deviations (k, d), or for "gmm" lower triangles
-    (k, d, d) of the covariances A Aᵀ.
     """
 
     def __init__(
         self, n_clusters=10, *, autoencoder=None, init="k-means", n_init=20, clustering="k-means", conditional=True,
-        spread=0.5, reconstruction_weight=1.0, gradient_penalty=0.1, update_interval=1000, epochs=10,
+        spread=0.5, reconstruction_weight=1.0, gradient_penalty=0.1, update_interval=1000, buffer_size=None, epochs=10,
         batch_size=256, learning_rate=1e-4, discriminator_learning_rate=1e-3, optimizer="adam", momentum=0.9,
         callbacks=None, device="auto", precision="auto", random_state=None,
     ):  # fmt: skip
         self.n_clusters, self.autoencoder, self.init, self.n_init = n_clusters, autoencoder, init, n_init
         self.clustering, self.conditional, self.spread = clustering, conditional, spread
         self.reconstruction_weight, self.gradient_penalty = reconstruction_weight, gradient_penalty
-        self.update_interval = update_interval
+        self.update_interval, self.buffer_size = update_interval, buffer_size
         self.epochs, self.batch_size, self.learning_rate = epochs, batch_size, learning_rate
         self.discriminator_learning_rate = discriminator_learning_rate
         self.optimizer, self.momentum, self.callbacks = optimizer, momentum, callbacks
         self.device, self.precision, self.random_state = device, precision, random_state
 
     def _check_parameters(self) -> None:
-        check_choice("clustering", self.clustering, CLUSTERINGS)
+        super()._check_parameters()
         if not isinstance(self.conditional, (bool, np.bool_)):
             raise ValueError(f"conditional={self.conditional!r} must be True or False.")
-        for name in ("spread", "discriminator_learning_rate"):
-            check_number(name, getattr(self, name), 0, open_low=True)
-        for name in ("reconstruction_weight", "gradient_penalty"):
-            check_number(name, getattr(self, name), 0)
-        check_number("update_interval", self.update_interval, 1, integer=True)
+        check_number("spread", self.spread, 0)
+        check_number("gradient_penalty", self.gradient_penalty, 0)
+        check_number("discriminator_learning_rate", self.discriminator_learning_rate, 0, open_low=True)
 
     def _train(self, data, network, centers, fabric, seed) -> None:
-        centers.requires_grad_(False)  # they follow the codes, no gradient
         game, monitor = _Game(self, data, network, centers, fabric, seed), Monitor(self.n_clusters)
 
         def refresh() -> dict[str, float]:
-            z = game.follow()
-            return monitor(z, game.labels)
+            z = game.clusters.follow()
+            return monitor(z, game.clusters.labels)
 
         train(self, game.step, data, fabric=fabric, state=game.state(), seed=seed, refresh=refresh)
-
-    def _start_clusters(self, z: Tensor, centers: Tensor) -> Mixture:
-        """The clusters around the centers that training starts from: as they are, or the mixture that EM finds."""
-        if self.clustering == "gmm":
-            start = GaussianMixture(self.n_clusters, init=centers.cpu().numpy(), reg_covar=_floor(z))
-            start.fit(z.cpu().numpy())
-            values = (start.weights_, start.means_, start.cholesky_)
-            clusters = Mixture(*(torch.from_numpy(value).double() for value in values))
-        else:
-            unit = torch.ones(centers.shape, dtype=torch.float64)
-            clusters = Mixture(unit[:, 0] / len(unit), centers.cpu().double(), unit)
-            clusters = move_clusters(z.cpu(), clusters, self.clustering)
-        self._publish_clusters(clusters)
-        self.start_labels_ = self._nearest(z.cpu().numpy())
-        return clusters
-
-    def _publish_clusters(self, clusters: Mixture) -> None:
-        self._publish(clusters.means.float())
-        self.weights_, self.factors_ = (value.float().numpy() for value in (clusters.weights, clusters.factors))
-
-    def _nearest(self, z: np.ndarray) -> np.ndarray:
-        if self.clustering == "k-means":
-            return super()._nearest(z)
-        values = (self.weights_, self.cluster_centers_, self.factors_)
-        mixture = Mixture(*(torch.from_numpy(value).double() for value in values))
-        return log_joint(torch.from_numpy(z), mixture).argmax(1).numpy()
-
-    def predict(self, X) -> np.ndarray:
-        """Cluster of each sample (n,): that of the nearest center, or the mixture's most probable component."""
-        return super().predict(X)

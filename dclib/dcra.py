@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from dclib.autoencoder import Autoencoder
-from dclib.deep_clusterer import DeepClusterer, Monitor
-from dclib.engine.rows import map_rows
+from dclib.deep_clusterer import DeepClusterer, Monitor, encode_all
 from dclib.engine.training import Batch, descend, train
 from dclib.engine.validation import check_number
 from dclib.kmeans import lloyd
@@ -80,12 +81,14 @@ class DCRA(DeepClusterer):
         assigned = torch.empty(len(data), dtype=torch.long, device=fabric.device)
 
         def refresh() -> dict[str, float]:
-            z = map_rows(network.encode, data, fabric)
-            means, labels, _ = fabric.broadcast(lloyd(z, centers.detach()))
+            z = encode_all(network, data, fabric)
+            # One process runs it for all. By way of the CPU: a pickled CUDA tensor would come back on the first GPU.
+            found: Any = [t.cpu() for t in lloyd(z, centers.detach())[:2]] if fabric.is_global_zero else None
+            means, labels = fabric.broadcast(found)
             centers.data.copy_(means)
             assigned.copy_(labels)
             self._publish(centers)
-            return monitor(z, labels)
+            return monitor(z, assigned.clone())
 
         def step(batch: Batch) -> dict[str, Tensor]:
             noisy = batch.x + self.noise * batch.randn(*batch.x.shape[1:])

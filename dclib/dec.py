@@ -7,8 +7,7 @@ import torch
 from torch import Tensor
 
 from dclib.autoencoder import augmenter, reconstruction_loss
-from dclib.deep_clusterer import DeepClusterer, Monitor
-from dclib.engine.rows import map_rows
+from dclib.deep_clusterer import DeepClusterer, Monitor, encode_all
 from dclib.engine.training import Batch, descend, train
 from dclib.engine.validation import check_number
 from dclib.kmeans import squared_distances
@@ -74,7 +73,7 @@ class DEC(DeepClusterer):
         def update_target() -> tuple[Tensor, Tensor]:
             nonlocal p, age
             with fabric.autocast():
-                z = map_rows(network.encode, data, fabric)
+                z = encode_all(network, data, fabric)
             q = soft_assignment(z, centers.detach(), self.alpha)
             p, age = target_distribution(q), 0
             return z, q.argmax(1)

@@ -10,7 +10,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transfor
 from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
-from dclib.autoencoder import Autoencoder, augmenter, check_training, copy_autoencoder
+from dclib.autoencoder import Autoencoder, augmenter, check_training, copy_autoencoder, share_buffers
 from dclib.balanced_kmeans import balanced_start
 from dclib.engine.callbacks import Progress
 from dclib.engine.device import draw_seed, make_fabric
@@ -39,9 +39,21 @@ def start_centers(z: Tensor, n_clusters: int, init: str, n_init: int, generator:
     # A floor under the variances, in the units of z: codes may lie in a subspace.
     floor = 1e-4 * float(z.var(0, correction=0).mean()) + 1e-12
     mixture = GaussianMixture(
-        n_clusters, init="balanced", n_init=n_init, reg_covar=floor, tol=1e-4, max_iter=1000, random_state=seed
-    )
+        n_clusters, init="balanced", n_init=n_init, reg_covar=floor, tol=1e-4, max_iter=1000, device=z.device,
+        random_state=seed,
+    )  # fmt: skip
     return torch.from_numpy(mixture.fit(z.cpu().numpy()).means_).to(z.device)
+
+
+def encode_all(network, data: Rows, fabric) -> Tensor:
+    """Codes (n, d) of all rows, in evaluation mode: batch normalisation uses its running statistics."""
+    share_buffers(network, fabric)
+    training = network.training
+    network.eval()
+    try:
+        return map_rows(network.encode, data, fabric)
+    finally:
+        network.train(training)
 
 
 class Monitor:
@@ -106,19 +118,26 @@ class DeepClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         self.autoencoder_ = self._start_autoencoder(rows.reshape(len(rows), *self._input_shape), seed)
         network: Any = self.autoencoder_.network_.to(fabric.device)
         data = Rows(rows, self._input_shape, fabric.device)
-        z = map_rows(network.encode, data, fabric)
+        z = encode_all(network, data, fabric)
         generator = torch.Generator().manual_seed(seed)
-        start = self._start_centers(z, generator)
-        start = fabric.broadcast(start.cpu()).to(fabric.device)  # processes on unlike machines might differ in a digit
+        # One process starts for all: on unlike machines they might differ in a digit.
+        start: Any = self._start_centers(z, generator).cpu() if fabric.is_global_zero else None
+        start = fabric.broadcast(start).to(fabric.device)
         centers = torch.nn.Parameter(start.contiguous())
         self._publish(centers)
         self.start_labels_ = assign(z, centers.detach())[0].cpu().numpy()
         start_variance = float(z.var(0, correction=0).sum())
-        self._train(data, network, centers, fabric, seed)
-        self._publish(centers)
+        self._resident = rows, data  # the scores of an epoch need no second copy of X on the device
+        try:
+            network.train()
+            self._train(data, network, centers, fabric, seed)
+            self._publish(centers)
+            z_end = self._encode(rows)
+        finally:
+            del self._resident
         network.eval().cpu()
-        self.labels_ = self._nearest(self._encode(rows))
-        self._warn_of_collapse(rows, start_variance)
+        self.labels_ = self._nearest(z_end)
+        self._warn_of_collapse(z_end, start_variance)
         return self
 
     def _check_parameters(self) -> None:
@@ -160,10 +179,9 @@ class DeepClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         """Show the present centers to callbacks and users."""
         self.cluster_centers_ = centers.detach().cpu().numpy().copy()
 
-    def _warn_of_collapse(self, rows: np.ndarray, start_variance: float) -> None:
-        z = self._encode(rows)
+    def _warn_of_collapse(self, z: np.ndarray, start_variance: float) -> None:
         variance = float(z.var(axis=0).sum())
-        shares = np.bincount(self.labels_, minlength=self.n_clusters) / len(rows)
+        shares = np.bincount(self.labels_, minlength=self.n_clusters) / len(z)
         problems = []
         if variance <= 1e-4 * start_variance:
             problems.append(f"the latent variance fell from {start_variance:.3g} to {variance:.3g}")
@@ -185,7 +203,11 @@ class DeepClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         return self._encode(check_x(self, X, reset=False))
 
     def _encode(self, rows: np.ndarray) -> np.ndarray:
-        return self.autoencoder_._map("encode", rows, self._input_shape)
+        x: np.ndarray | Rows = rows
+        if hasattr(self, "_resident"):  # during fit
+            known, data = self._resident
+            x = data if rows.__array_interface__ == known.__array_interface__ else rows  # the same memory
+        return self.autoencoder_._map("encode", x, self._input_shape)
 
     def _nearest(self, z: np.ndarray) -> np.ndarray:
         return assign(torch.from_numpy(z), torch.from_numpy(self.cluster_centers_))[0].numpy()

@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from dclib.data import DatasetUnavailable, cache_folder, load_weights
 from dclib.data.sources import WEIGHTS, read_weights
 from dclib.engine.device import resolve_device, resolve_precision
+from dclib.engine.rows import Rows
 from dclib.engine.saving import SavedEstimator
 from dclib.engine.validation import all_or_nothing, check_choice, check_number, check_x, warn
 
@@ -193,10 +194,11 @@ class PretrainedFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Save
                     out[:] = known
                     bar.update(len(block))
                     continue
-                for at in range(0, len(block), self.batch_size):
-                    batch = torch.from_numpy(block[at : at + self.batch_size]).to(device)
-                    out[at : at + len(batch)] = self._forward(network(), batch, backbone, precision).cpu().numpy()
-                    bar.update(len(batch))
+                data, parts = Rows(block, block.shape[1:], device), []
+                for rows in torch.arange(len(block), device=data.tensor.device).split(self.batch_size):
+                    parts.append(self._forward(network(), data[rows], backbone, precision))
+                    bar.update(len(rows))
+                out[:] = torch.cat(parts).cpu().numpy()  # once a block: each copy waits for the GPU
                 if file:
                     _write(file, out)
         return features

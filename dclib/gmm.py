@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from sklearn.base import ClusterMixin
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from dclib.balanced_kmeans import balanced_start
-from dclib.engine.device import make_generator
-from dclib.engine.rows import Shifted, as_tensor
+from dclib.engine.device import device_for, make_generator
+from dclib.engine.processes import everyone
+from dclib.engine.rows import Shifted, as_tensor, centered, squared_norms
 from dclib.engine.saving import SavedEstimator
-from dclib.engine.validation import all_or_nothing, check_centers, check_choice, check_number, check_x, warn
+from dclib.engine.starts import best_start
+from dclib.engine.validation import all_or_nothing, check_choice, check_number, check_x, given_centers, warn
 from dclib.kmeans import assign, kmeans_plus_plus, lloyd, update
 
 COVARIANCE_TYPES = ("full", "tied", "diag", "spherical")
@@ -61,13 +64,16 @@ def _passes(x: Tensor | Shifted, mixture: Mixture) -> Iterator[tuple[slice, Tens
     """For one block of rows after the other: the block, y (k, d, b) and log π_k N(x_i | μ_k, Σ_k) (k, b).
 
     log N(x | μ, Σ) = −½ ‖A⁻¹(x − μ)‖² − log |A| − ½ d log 2π. A block's y stays in the processor's cache, so no array
-    of n · k · d numbers is ever made.
+    of n · k · d numbers is ever made. Blocks are larger on a GPU.
     """
     k, d = mixture.means.shape
-    means, inverse_factors = mixture.means.to(x.dtype), mixture.inverse_factors().to(x.dtype)
     constants = mixture.weights.log() - mixture.log_determinants() - d / 2 * math.log(2 * math.pi)
-    constants = constants.to(x.dtype)[:, None]
-    size = min(max(2**17 // (k * d), 256), 8192)
+    means, inverse_factors, constants = (
+        # First the precision: an Apple GPU has no float64.
+        part.to(x.dtype).to(x.device)
+        for part in (mixture.means, mixture.inverse_factors(), constants[:, None])
+    )
+    size = min(max(2**17 // (k * d), 256), 8192) if x.device.type == "cpu" else max(2**24 // (k * d), 256)
     for start in range(0, len(x), size):
         block = slice(start, start + size)
         y = whiten(x[block], means, inverse_factors)
@@ -76,14 +82,14 @@ def _passes(x: Tensor | Shifted, mixture: Mixture) -> Iterator[tuple[slice, Tens
 
 def log_joint(x: Tensor | Shifted, mixture: Mixture) -> Tensor:
     """log π_k N(x_i | μ_k, Σ_k) -> (n, k): its logsumexp is log p(x_i), its softmax the responsibilities. x (n, d)"""
-    found = torch.empty(len(x), len(mixture.means), dtype=x.dtype)
+    found = torch.empty(len(x), len(mixture.means), dtype=x.dtype, device=x.device)
     for block, _, joint in _passes(x, mixture):
         found[block] = joint.T
     return found
 
 
 def em_step(
-    x: Tensor, mixture: Mixture, covariance_type: str, reg_covar: float, labels: Tensor | None = None
+    x: Tensor | Shifted, mixture: Mixture, covariance_type: str, reg_covar: float, labels: Tensor | None = None
 ) -> tuple[Mixture, float]:
     """One E-step and one M-step in one pass over x (n, d) -> the new mixture, mean log-likelihood of the old one.
 
@@ -92,11 +98,12 @@ def em_step(
 
     The new moments are taken around the old means, in whitened coordinates y, and moved to the new mean: E[yyᵀ] − δδᵀ
     with δ = E[y], the way that the mean went. Unlike E[xxᵀ] − μμᵀ it loses no digits, since δ is small.
+    x may be on a GPU; its sums over a block of rows come back to the mixture, which stays in main memory.
     """
     k, d = mixture.means.shape
     full = mixture.factors.ndim == 3
-    counts, first = x.new_zeros(k, dtype=torch.float64), x.new_zeros(k, d, 1, dtype=torch.float64)
-    second = x.new_zeros(k, d, d if full else 1, dtype=torch.float64)
+    counts, first = torch.zeros(k).double(), torch.zeros(k, d, 1).double()
+    second = torch.zeros(k, d, d if full else 1).double()
     total = 0.0
     # Far below the rounding error of a sum around 1, far above the denormal numbers, at which processors are slow.
     floor = 2 * math.log(torch.finfo(x.dtype).eps)
@@ -106,13 +113,13 @@ def em_step(
             r = joint.sub_(largest).clamp_(min=floor).exp_()  # (k, b)
             norm = r.sum(0)
             r /= norm
-            total += float((largest + norm.log_()).sum(dtype=torch.float64))
+            total += float((largest + norm.log_()).cpu().sum(dtype=torch.float64))
         else:
             r = torch.zeros_like(joint).scatter_(0, labels[None, block], 1.0)
-        counts += r.sum(1)
+        counts += r.sum(1).cpu()
         weighted = y * r[:, None]
-        first += weighted.sum(2, keepdim=True)
-        second += weighted @ y.mT if full else (weighted * y).sum(2, keepdim=True)
+        first += weighted.sum(2, keepdim=True).cpu()
+        second += (weighted @ y.mT if full else (weighted * y).sum(2, keepdim=True)).cpu()
     counts += 10 * torch.finfo(x.dtype).eps  # a component without samples stays where it is
     first, second = first / counts[:, None, None], second / counts[:, None, None]
     if full:
@@ -161,12 +168,14 @@ class GaussianMixture(ClusterMixin, SavedEstimator):
     n_components : number of components k.
     covariance_type : "full" (each its own), "tied" (one for all), "diag" (axes along the features) or "spherical".
     init : "k-means", "balanced" (clusters of equal size, on at most 20,000 of the samples), "random" (k different
-        samples) or an array (k, d) of means. The first weights, means and covariances are those of the samples nearest
-        to each.
+        samples), an array (k, d) of means, or a function init(X, n_components, random_state) that returns one, with X
+        as rows (n, d). The first weights, means and covariances are those of the samples nearest to each.
     n_init : starts; the one with the highest likelihood is kept. An array as `init` is one start.
     max_iter : most EM iterations of one start.
     tol : a start ends when an iteration changes the mean log-likelihood by less than this.
     reg_covar : added to the diagonal of the covariances, in the units of X squared.
+    callbacks : list, called after each start, such as [Progress()]; none of them may be a `Checkpoint`.
+    device : as in `dclib.kmeans.KMeans`.
     random_state : None, int or RandomState; the same int gives the same result.
 
     Attributes
@@ -175,16 +184,17 @@ class GaussianMixture(ClusterMixin, SavedEstimator):
     cholesky_ : factors A of the covariances, Σ = A Aᵀ, in the same shape (deviations for diag and spherical); float64,
         since a covariance rounded to float32 may have no factor any more,
     labels_ (n,), lower_bound_ : mean log-likelihood, n_iter_ : EM iterations of the best start, lower_bounds_ : its
-    mean log-likelihood before each of them and at the end, converged_ : whether it ended by `tol`,
-    image_shape_ : (c, h, w) or None.
+    mean log-likelihood before each of them and at the end, converged_ : whether it ended by `tol`, history_ : of each
+    start, the loss (minus the mean log-likelihood) and the iterations, image_shape_ : (c, h, w) or None.
     """
 
     def __init__(
         self, n_components=10, *, covariance_type="full", init="k-means", n_init=5, max_iter=200, tol=1e-3,
-        reg_covar=1e-6, random_state=None,
+        reg_covar=1e-6, callbacks=None, device="auto", random_state=None,
     ):  # fmt: skip
         self.n_components, self.covariance_type, self.init, self.n_init = n_components, covariance_type, init, n_init
-        self.max_iter, self.tol, self.reg_covar, self.random_state = max_iter, tol, reg_covar, random_state
+        self.max_iter, self.tol, self.reg_covar, self.callbacks = max_iter, tol, reg_covar, callbacks
+        self.device, self.random_state = device, random_state
 
     @all_or_nothing
     def fit(self, X, y=None):
@@ -193,13 +203,20 @@ class GaussianMixture(ClusterMixin, SavedEstimator):
         rows = check_x(self, X, reset=True)
         self._check_parameters(len(rows))
         origin = rows.mean(axis=0)  # float32 keeps more digits around it
-        x = torch.from_numpy(rows - origin)
-        runs = (self._expectation_maximization(x, labels) for labels in self._starts(x, origin))
-        mixture, self.lower_bounds_, self.converged_ = max(runs, key=lambda run: run[1][-1])
+        x = centered(rows, torch.from_numpy(origin).to(device_for(self.device, rows.dtype)))
+
+        def search(labels: Tensor, report: Callable[[float], None]) -> tuple[float, tuple[Mixture, list[float], bool]]:
+            found = self._expectation_maximization(x, labels, report)
+            return -found[1][-1], found
+
+        def publish(found: tuple[Mixture, list[float], bool]) -> None:
+            self._publish(found[0], origin)
+
+        starts = self._starts(rows, x, origin)
+        _, self.lower_bounds_, self.converged_ = best_start(self, starts, self._n_starts, search, publish)
         self.lower_bound_, self.n_iter_ = self.lower_bounds_[-1], len(self.lower_bounds_) - 1
-        self._publish(mixture, origin)
         # Labels by way of `predict`, so that the two agree to the last tie.
-        self.labels_ = self._log_joint(rows).argmax(1).numpy()
+        self.labels_ = self._log_joint(rows).argmax(1).cpu().numpy()
         if not self.converged_:
             warn(
                 f"EM did not converge in max_iter={self.max_iter} iterations: raise max_iter or tol (now {self.tol}).",
@@ -226,29 +243,37 @@ class GaussianMixture(ClusterMixin, SavedEstimator):
         for name in ("tol", "reg_covar"):
             check_number(name, getattr(self, name), 0)
 
-    def _starts(self, x: Tensor, origin: np.ndarray) -> Iterator[Tensor]:
+    @property
+    def _n_starts(self) -> int:
+        return self.n_init if isinstance(self.init, str) or callable(self.init) else 1
+
+    def _starts(self, rows: np.ndarray, x: Tensor | Shifted, origin: np.ndarray) -> Iterator[Tensor]:
         """For each start the component (n,) that each sample belongs to at first. x: (n, d), less the origin (d,)"""
         k = self.n_components
-        if not isinstance(self.init, str):
-            means = check_centers(self.init, (k, x.shape[1]), origin.dtype)
-            yield assign(x, torch.from_numpy(means - origin))[0]
-            return
-        check_choice("init", self.init, ("k-means", "balanced", "random"), "means (k, d)")
-        generator = make_generator(self.random_state)
-        for _ in range(self.n_init):
-            if self.init == "random":
+        if isinstance(self.init, str):
+            check_choice("init", self.init, ("k-means", "balanced", "random"), "means (k, d)")
+        seed = everyone().seed(self.random_state)  # several processes do the same
+        generator, random_state = torch.Generator().manual_seed(seed), check_random_state(seed)
+        for _ in range(self._n_starts):
+            if not isinstance(self.init, str):
+                means = given_centers(self.init, rows, k, random_state) - origin
+                yield assign(x, torch.from_numpy(means).to(x.device))[0]
+            elif self.init == "random":
                 yield assign(x, x[torch.randperm(len(x), generator=generator)[:k]])[0]
             elif self.init == "balanced":
                 sample = x[torch.randperm(len(x), generator=generator)[:20_000]]
                 yield assign(x, balanced_start(sample, k, generator)[0].to(x.dtype))[0]
             else:
-                tol = 1e-4 * float(x.var(0, correction=0).mean())
+                tol = 1e-4 * float(squared_norms(x).mean()) / x.shape[1]
                 yield lloyd(x, x[kmeans_plus_plus(x, k, generator)], tol=tol)[1]
 
-    def _expectation_maximization(self, x: Tensor, labels: Tensor) -> tuple[Mixture, list[float], bool]:
+    def _expectation_maximization(
+        self, x: Tensor | Shifted, labels: Tensor, report: Callable[[float], None]
+    ) -> tuple[Mixture, list[float], bool]:
         """EM from these components (n,) -> mixture, mean log-likelihood before each step and at the end, converged."""
         k, d = self.n_components, x.shape[1]
-        means = update(x, labels, k, torch.ones(len(x), dtype=x.dtype))[0].double()
+        weight = torch.ones(len(x), dtype=x.dtype, device=x.device)
+        means = update(x, labels, k, weight)[0].cpu().double()
         factors = torch.ones(k, d).double() if self._is_diagonal else torch.eye(d).double().expand(k, d, d)
         mixture = Mixture(torch.full((k,), 1 / k).double(), means, factors)
         step = {"covariance_type": self.covariance_type, "reg_covar": self.reg_covar}
@@ -258,8 +283,9 @@ class GaussianMixture(ClusterMixin, SavedEstimator):
         while len(bounds) < self.max_iter and not converged:
             mixture, bound = em_step(x, mixture, **step)
             bounds.append(bound)
+            report(-bound)
             converged = len(bounds) > 1 and abs(bounds[-1] - bounds[-2]) < self.tol
-        return mixture, [*bounds, float(log_joint(x, mixture).logsumexp(1).double().mean())], converged
+        return mixture, [*bounds, float(log_joint(x, mixture).logsumexp(1).cpu().double().mean())], converged
 
     @property
     def _is_diagonal(self) -> bool:
@@ -286,21 +312,22 @@ class GaussianMixture(ClusterMixin, SavedEstimator):
         return Mixture(torch.from_numpy(self.weights_.astype(np.float64)), means, factors.expand(shape))
 
     def _log_joint(self, rows: np.ndarray) -> Tensor:
-        """log π_k N(x_i | μ_k, Σ_k) (n, k), in the precision of the rows."""
+        """log π_k N(x_i | μ_k, Σ_k) (n, k), in the precision of the rows, on the device."""
         origin = self.means_.mean(axis=0).astype(rows.dtype)
-        return log_joint(Shifted(as_tensor(rows), torch.from_numpy(origin)), self._mixture(origin))
+        shift = torch.from_numpy(origin).to(device_for(self.device, rows.dtype))
+        return log_joint(Shifted(as_tensor(rows), shift), self._mixture(origin))
 
     def predict(self, X) -> np.ndarray:
         """The component with the highest probability for each sample -> (n,)."""
-        return self._log_joint(check_x(self, X, reset=False)).argmax(1).numpy()
+        return self._log_joint(check_x(self, X, reset=False)).argmax(1).cpu().numpy()
 
     def predict_proba(self, X) -> np.ndarray:
         """Responsibilities: the probability of each component given the sample -> (n, k), rows sum to one."""
-        return self._log_joint(check_x(self, X, reset=False)).softmax(1).numpy()
+        return self._log_joint(check_x(self, X, reset=False)).softmax(1).cpu().numpy()
 
     def score_samples(self, X) -> np.ndarray:
         """log p(x) of each sample -> (n,): low where X is unlike the training data."""
-        return self._log_joint(check_x(self, X, reset=False)).logsumexp(1).numpy()
+        return self._log_joint(check_x(self, X, reset=False)).logsumexp(1).cpu().numpy()
 
     def score(self, X, y=None) -> float:
         """Mean log-likelihood of the samples: higher is better."""

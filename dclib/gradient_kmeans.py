@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import math
-from functools import partial
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
 from torch import Tensor
 
-from dclib.engine.device import draw_seed, epoch_generator, make_fabric, resolve_device
+from dclib.engine.device import device_for, draw_seed, epoch_generator, make_fabric
 from dclib.engine.rows import Rows, cluster_sums, cluster_weights
 from dclib.engine.training import Batch, train
 from dclib.engine.validation import (
     all_or_nothing,
-    check_centers,
     check_choice,
     check_n_clusters,
     check_number,
     check_x,
+    given_centers,
     warn,
 )
 from dclib.kmeans import KMeans, assign, kmeans_plus_plus, squared_distances
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 # Rows that stand for all where a sample is enough.
 _SAMPLE = 3000
@@ -73,6 +77,9 @@ def optimizers() -> dict[str, type[torch.optim.Optimizer]]:
     }
 
 
+_Total = Callable[[Tensor], Tensor]
+
+
 class _Descent:
     """Centers (k, d) that go down a gradient, and what a step has to remember."""
 
@@ -85,7 +92,7 @@ class _Descent:
         self.optimizer = kind and kind([self.centers], lr=learning_rate)
 
     @torch.no_grad()
-    def step(self, x: Tensor, size: int, memory: float, total=lambda mean: mean) -> tuple[Tensor, Tensor]:
+    def step(self, x: Tensor, size: int, memory: float, total: _Total | None = None) -> tuple[Tensor, Tensor]:
         """One step on x (b, d) -> loss (a mean over x), nearest centers (b,).
 
         size: of the whole batch, of which x may be a share; total: makes means over the whole batch of means over x.
@@ -95,11 +102,14 @@ class _Descent:
         nearest, labels = distances.min(1)
         if self.temperature:
             loss = soft_loss(distances, self.temperature)
-            gradient = total(soft_gradient(x, self.centers, distances, self.temperature))
+            gradient = soft_gradient(x, self.centers, distances, self.temperature)
         else:
             loss = nearest.mean() / 2
-            gradient = total(hard_gradient(x, self.centers, labels))
-        shares = total(cluster_weights(labels, len(self.centers), torch.ones_like(x[:, 0])) / len(x))
+            gradient = hard_gradient(x, self.centers, labels)
+        shares = cluster_weights(labels, len(self.centers), torch.ones_like(x[:, 0])) / len(x)
+        if total:  # both in one talk with the other processes
+            packed = total(torch.cat([gradient.flatten(), shares]))
+            gradient, shares = packed[: gradient.numel()].view_as(gradient), packed[gradient.numel() :]
         self.idle.add_(size).mul_(shares == 0)
         if self.optimizer:
             self.centers.grad = gradient
@@ -149,6 +159,47 @@ class _Descent:
             self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": {0: moments}})
 
 
+class _Watch:
+    """What the batches saw on their way: the report of an epoch without another pass over the data."""
+
+    def __init__(self, n_rows: int, n_clusters: int, epochs_of_a_round: int, device: torch.device):
+        self.n_clusters, self.epochs_of_a_round = n_clusters, epochs_of_a_round
+        self.labels = torch.full((n_rows,), -1, device=device)  # each sample's center when its batch came by
+        self.previous = self.labels.clone()  # one epoch before
+        self.loss = torch.zeros((), device=device)  # of this epoch; then summed over those of a round, and the last one
+        self.round, self.last_round = torch.zeros(()), torch.tensor(math.inf)
+
+    def see(self, batch: Batch, loss: Tensor, labels: Tensor) -> None:
+        self.labels[batch.rows] = labels
+        self.loss.add_(loss * (batch.weight * batch.size / len(self.labels)))
+
+    def report(self, fabric: Fabric) -> dict[str, float]:
+        """Columns of the history for the epoch that ends; the next one begins."""
+        if fabric.world_size > 1:
+            self.labels.copy_(fabric.all_reduce(self.labels, reduce_op="max"))  # type: ignore[arg-type]
+        changed = float((self.labels != self.previous).float().mean())
+        counts = torch.bincount(self.labels, minlength=self.n_clusters)
+        self.previous.copy_(self.labels)
+        self.labels.fill_(-1)
+        self.round.add_(_mean_of_all(fabric, self.loss).cpu())
+        self.loss.zero_()
+        return {"changed": changed, "smallest_share": float(counts.min()) / len(self.labels)}
+
+    def ended(self, epoch: int, tol: float) -> bool:
+        """Whether a round of epochs ends, and it lowered the loss by a share of `tol` or less."""
+        if epoch % self.epochs_of_a_round:
+            return False
+        ended = tol > 0 and bool(self.round >= (1 - tol) * self.last_round)
+        self.last_round.copy_(self.round)
+        self.round.zero_()
+        return ended
+
+
+def _mean_of_all(fabric: Fabric, mean: Tensor) -> Tensor:
+    """The mean over the processes."""
+    return mean if fabric.world_size == 1 else fabric.all_reduce(mean, reduce_op="mean")  # type: ignore[return-value]
+
+
 class GradientKMeans(KMeans):
     """K-means learned by gradient descent on the centers, batch by batch: for large data, streams and lessons.
 
@@ -167,8 +218,8 @@ class GradientKMeans(KMeans):
         "auto" is "mean" at temperature 0, else "adam".
     learning_rate : for torch's optimizers. Adam and its kin move a coordinate by about so much a step, in the units of
         X. For "sgd" try 1: a center is then about the mean of its last `batch_size` samples.
-    init : "k-means++" (on a sample of the rows), "random" (k different samples) or an array (k, d) of centers, such as
-        Samplawski's start np.eye(k, d).
+    init : "k-means++" (on a sample of the rows), "random" (k different samples), an array (k, d) of centers, such as
+        Samplawski's start np.eye(k, d), or a function init(X, n_clusters, random_state), as in `KMeans`.
     revive : after each epoch move centers that were nearest to no sample in it to samples, drawn in proportion to the
         squared distance from their centers (in `partial_fit`: after 100·k samples without one).
     tol : training ends when an epoch lowers the loss by this share or less, and revives no center; 0 is never. The
@@ -199,35 +250,32 @@ class GradientKMeans(KMeans):
         rows = check_x(self, X, reset=True)
         check_n_clusters(self.n_clusters, len(rows))
         self._check_parameters()
-        fabric = make_fabric(self._device(rows.dtype), "32-true")
+        fabric = make_fabric(device_for(self.device, rows.dtype), "32-true")
         seed = fabric.broadcast(draw_seed(self.random_state))
         start, shift = fabric.broadcast(self._start(rows, seed))
+        offset = torch.from_numpy(shift).to(fabric.device)
+        data = Rows(rows, rows.shape[1:], fabric.device, rows.dtype)
         descent = self._descent(start - shift, fabric.device)
-        data, offset = Rows(rows, rows.shape[1:], fabric.device, rows.dtype), torch.from_numpy(shift).to(fabric.device)
         n_steps = -(-len(rows) // self.batch_size)  # of an epoch
-        n_epochs = -(-_ROUND // n_steps) if descent.optimizer else 1  # of a round
-        if descent.optimizer and self.epochs * n_steps < _ROUND:
-            warn(
-                f"GradientKMeans takes {self.epochs * n_steps} steps in all, in which the centers hardly leave their "
-                "start: lower batch_size or raise epochs, or learning_rate.",
-                ConvergenceWarning,
-            )
-        # Each sample's center when its batch came by: an epoch's report without another pass over the data.
-        labels = torch.full((len(rows),), -1, device=fabric.device)
-        previous, started = labels.clone(), False
-        spent = torch.zeros((), device=fabric.device)  # losses of this epoch, of this round, of the last one
-        spent_in_round, last = torch.zeros(()), torch.tensor(math.inf)
-
-        def total(mean: Tensor, weight: float) -> Any:
-            return mean if fabric.world_size == 1 else fabric.all_reduce(mean * weight, reduce_op="mean")
+        self._warn_of_few_steps(descent, self.epochs * n_steps)
+        watch = _Watch(len(rows), self.n_clusters, -(-_ROUND // n_steps) if descent.optimizer else 1, fabric.device)
 
         def step(batch: Batch) -> dict[str, Tensor]:
             # A batch is a copy of its rows. With their mean near the origin float32 survives the expanded square.
             x = batch.x.sub_(offset)
-            weighted = partial(total, weight=batch.weight)
-            loss, labels[batch.rows] = descent.step(x, batch.size, len(rows), weighted)
-            spent.add_(loss * (batch.weight * batch.size / len(rows)))
+            total = (lambda means: _mean_of_all(fabric, means * batch.weight)) if fabric.world_size > 1 else None
+            loss, labels = descent.step(x, batch.size, len(rows), total)
+            watch.see(batch, loss, labels)
             return {"loss": loss}
+
+        def end_of_epoch() -> dict[str, float]:
+            epoch = len(self.history_) + 1
+            report = watch.report(fabric)
+            report["revived"] = self._revive(descent, data, offset, epoch_generator(seed + 1, epoch, fabric.device))
+            report["stop"] = watch.ended(epoch, self.tol) and not report["revived"]
+            return report
+
+        started = False
 
         def refresh() -> dict[str, float]:
             nonlocal started
@@ -236,33 +284,9 @@ class GradientKMeans(KMeans):
             self.cluster_centers_ = descent.centers.detach().cpu().numpy() + offset.cpu().numpy()
             return report
 
-        def end_of_epoch() -> dict[str, float]:
-            if fabric.world_size > 1:
-                labels.copy_(fabric.all_reduce(labels, reduce_op="max"))  # type: ignore[arg-type]
-            report = {
-                "changed": float((labels != previous).float().mean()),
-                "smallest_share": float(torch.bincount(labels, minlength=self.n_clusters).min()) / len(rows),
-                "revived": 0,
-            }
-            unused = torch.nonzero(descent.idle >= len(rows)).flatten()
-            if self.revive and len(unused):
-                draws = epoch_generator(seed + 1, len(self.history_) + 1, fabric.device)
-                sample = torch.randperm(len(rows), generator=draws, device=draws.device)[:_SAMPLE]
-                report["revived"] = descent.revive(unused, data[sample] - offset, draws)
-            previous.copy_(labels)
-            labels.fill_(-1)
-            spent_in_round.add_(total(spent, weight=1.0).cpu())
-            spent.zero_()
-            if (len(self.history_) + 1) % n_epochs == 0:
-                ended = self.tol > 0 and bool(spent_in_round >= (1 - self.tol) * last)
-                report["stop"] = ended and not report["revived"]
-                last.copy_(spent_in_round)
-                spent_in_round.zero_()
-            return report
-
-        state = {"centers": descent.centers, "counts": descent.counts, "idle": descent.idle, "previous": previous}
+        state = {"centers": descent.centers, "counts": descent.counts, "idle": descent.idle, "previous": watch.previous}
         # Without an int as random_state a resumed training has drawn another sample, and so another offset.
-        state |= {"offset": offset, "spent_in_round": spent_in_round, "last": last}
+        state |= {"offset": offset, "round": watch.round, "last_round": watch.last_round}
         if descent.optimizer:
             state["optimizer"] = descent.optimizer
         train(self, step, data, fabric=fabric, state=state, seed=seed, refresh=refresh)
@@ -292,7 +316,7 @@ class GradientKMeans(KMeans):
             check_n_clusters(self.n_clusters, len(rows))
             self.cluster_centers_, self.n_steps_ = self._start(rows, seed)[0], 0
         rows = rows.astype(self.cluster_centers_.dtype, copy=False)
-        device = self._device(rows.dtype)
+        device = device_for(self.device, rows.dtype)
         shift = self.cluster_centers_.mean(axis=0)
         x = torch.from_numpy(rows - shift).to(device)
         descent = self._descent(self.cluster_centers_ - shift, device)
@@ -305,6 +329,22 @@ class GradientKMeans(KMeans):
             descent.revive(unused, x, epoch_generator(seed, self.n_steps_, device))
         self._keep(descent, shift, rows)
         return self
+
+    def _revive(self, descent: _Descent, data: Rows, offset: Tensor, generator: torch.Generator) -> int:
+        """Revive the centers that had no sample for an epoch -> how many."""
+        unused = torch.nonzero(descent.idle >= len(data)).flatten()
+        if not (self.revive and len(unused)):
+            return 0
+        sample = torch.randperm(len(data), generator=generator, device=generator.device)[:_SAMPLE]
+        return descent.revive(unused, data[sample] - offset, generator)
+
+    def _warn_of_few_steps(self, descent: _Descent, n_steps: int) -> None:
+        if descent.optimizer and n_steps < _ROUND:
+            warn(
+                f"GradientKMeans takes {n_steps} steps in all, in which the centers hardly leave their "
+                "start: lower batch_size or raise epochs, or learning_rate.",
+                ConvergenceWarning,
+            )
 
     def _check_parameters(self) -> None:
         check_number("temperature", self.temperature, 0)
@@ -319,19 +359,13 @@ class GradientKMeans(KMeans):
         for name in ("epochs", "batch_size"):
             check_number(name, getattr(self, name), 1, integer=True)
 
-    def _device(self, dtype) -> torch.device:
-        device = resolve_device(self.device)
-        if device.type == "mps" and dtype == np.float64:  # which Apple's GPUs do not have
-            return torch.device("cpu")
-        return device
-
     def _start(self, rows: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
         """Centers (k, d), and the mean of a sample of the rows (d,): about where the data are."""
         generator = torch.Generator().manual_seed(seed)
         sample = rows[torch.randperm(len(rows), generator=generator)[: max(_SAMPLE, self.n_clusters)].numpy()]
-        shift, shape = sample.mean(axis=0), (self.n_clusters, rows.shape[1])
+        shift = sample.mean(axis=0)
         if not isinstance(self.init, str):
-            return check_centers(self.init, shape, rows.dtype), shift
+            return given_centers(self.init, rows, self.n_clusters, check_random_state(seed)), shift
         check_choice("init", self.init, ("k-means++", "random"), "centers (k, d)")
         if self.init == "random":
             return sample[: self.n_clusters], shift

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight
 from torch import Tensor
 
-from dclib.engine.device import draw_seed
+from dclib.engine.device import device_for
 from dclib.engine.elkan import ElkanSteps
 from dclib.engine.processes import ALONE, Alone, everyone
-from dclib.engine.rows import Shifted, as_tensor, cluster_sums, cluster_weights, is_memmap, row_blocks, squared_norms
+from dclib.engine.rows import Shifted, as_tensor, centered, cluster_sums, cluster_weights, row_blocks, squared_norms
 from dclib.engine.saving import SavedEstimator
+from dclib.engine.starts import best_start
 from dclib.engine.validation import (
     all_or_nothing,
-    check_centers,
     check_choice,
     check_n_clusters,
     check_number,
     check_x,
+    given_centers,
     warn,
 )
 
@@ -49,7 +51,7 @@ def assign(x: Tensor | Shifted, centers: Tensor) -> tuple[Tensor, Tensor]:
     """E-step: the nearest center of each row of x (n, d) -> labels (n,), squared distances to it (n,)."""
     labels = torch.empty(len(x), dtype=torch.long, device=x.device)
     distances = torch.empty(len(x), dtype=x.dtype, device=x.device)
-    for block in row_blocks(len(x), max(x.shape[1], len(centers))):
+    for block in row_blocks(len(x), max(x.shape[1], len(centers)), x.device):
         rows = x[block]
         nearest = _partial_distances(rows, centers).min(1)
         labels[block] = nearest.indices
@@ -67,7 +69,7 @@ def _totals(x: Tensor | Shifted, labels: Tensor, n_clusters: int, weight: Tensor
     """Weighted sums of the clusters (k, d) and their weights (k,)."""
     sums = torch.zeros(n_clusters, x.shape[1], dtype=x.dtype, device=x.device)
     weights = sums.new_zeros(n_clusters)
-    for block in row_blocks(*x.shape):
+    for block in row_blocks(len(x), x.shape[1], x.device):
         sums += cluster_sums(x[block], labels[block], n_clusters, weight[block])
         # By blocks these, too: one by one a sum of float32 stays at 2^24.
         weights += cluster_weights(labels[block], n_clusters, weight[block])
@@ -97,7 +99,7 @@ def _refill(
         if everyone.rank == owner:
             labels[far] = empty
         # The next empty cluster goes elsewhere: the points around this one have a center now.
-        for block in row_blocks(*x.shape):
+        for block in row_blocks(len(x), x.shape[1], x.device):
             distances[block] = torch.minimum(distances[block], (x[block] - point).square().sum(1))
     return labels
 
@@ -133,7 +135,7 @@ def kmeans_plus_plus(
     def distances_to(chosen: Tensor) -> Tensor:
         points = everyone.take(x, chosen)
         found = torch.empty(len(x), len(points), dtype=x.dtype, device=x.device)
-        for block in row_blocks(*x.shape):
+        for block in row_blocks(len(x), x.shape[1], x.device):
             found[block] = norms[block, None] + _partial_distances(x[block], points)
         return found.clamp_(min=0)
 
@@ -160,15 +162,17 @@ def lloyd(
     *,
     everyone: Alone = ALONE,
     bounds: bool | None = None,
+    report: Callable[[float], None] = lambda loss: None,
 ) -> tuple[Tensor, Tensor, list[float]]:
-    """Lloyd's algorithm from these centers -> centers (k, d), labels (n,), loss of each iteration.
+    """Lloyd's algorithm from these centers -> centers (k, d), labels (n,), losses.
 
     Alternates the E-step (`assign`) and the M-step (`update`) until no label changes, or the squared movement of the
     centers is at most `tol`; a last E-step makes labels and centers agree. Empty clusters are refilled with the point
-    farthest from its center.
+    farthest from its center. The losses are those before the M-step of each iteration, and the one at the end.
 
     bounds: whether to leave out the distances that cannot change a label (`ElkanSteps`); None does where it is faster.
     everyone: the processes of which each works on its share x of the rows: they find the same centers.
+    report: called with the loss of each iteration.
     """
     n_clusters = len(centers)
     weight = torch.ones(len(x), dtype=x.dtype, device=x.device) if sample_weight is None else sample_weight
@@ -179,8 +183,9 @@ def lloyd(
     for _ in range(max_iter):
         loss, changed = everyone.sum(steps.assign(centers)).tolist()
         losses.append(loss)
-        if not changed:
-            return centers, steps.labels, losses
+        report(loss)
+        if not changed:  # an iteration, too, whose M-step leaves the centers where they are
+            return centers, steps.labels, [*losses, loss]
         sums, weights = map(everyone.sum, steps.totals())
         if not weights.all():
             distances = assign(x, centers)[1]
@@ -210,7 +215,7 @@ class PlainSteps:
         previous, self.labels = self.labels, torch.empty_like(self.labels)
         self.sums.zero_(), self.weights.zero_()
         loss = self.sums.new_zeros(())
-        for block in row_blocks(len(self.x), max(centers.shape)):
+        for block in row_blocks(len(self.x), max(centers.shape), centers.device):
             rows, weight = self.x[block], self.weight[block]
             nearest = _partial_distances(rows, centers).min(1)
             self.labels[block] = nearest.indices
@@ -237,24 +242,34 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Sa
     Parameters
     ----------
     n_clusters : number of clusters k.
-    init : "k-means++", "random" (k different samples) or an array (k, d) of centers.
-    n_init : starts; the one with the lowest loss is kept. An array as `init` is one start.
+    init : "k-means++", "random" (k different samples), an array (k, d) of centers, or a function
+        init(X, n_clusters, random_state) that returns one, with X as rows (n, d).
+    n_init : starts; the one with the lowest loss is kept. An array as `init` is one start. "auto" is 1 for "k-means++",
+        whose starts differ little, else 10.
     max_iter : most iterations of one start.
     tol : a start ends when the squared movement of the centers is at most `tol` times the mean feature variance.
+    callbacks : list, called after each start, such as [Progress()]; none of them may be a `Checkpoint`.
+    device : "auto" (a GPU if there is one), "cpu", "cuda", "mps"; float64 is computed on the CPU instead of "mps".
     random_state : None, int or RandomState; the same int gives the same result.
 
     Attributes
     ----------
     cluster_centers_ (k, d), labels_ (n,), inertia_ : the loss, n_iter_ : iterations of the best start,
-    inertia_history_ : its loss before each update of the centers, and at the end, image_shape_ : (c, h, w) or None.
+    inertia_history_ : its loss before each update of the centers, and at the end, history_ : of each start, the loss
+    and the iterations, image_shape_ : (c, h, w) or None.
     """
 
-    def __init__(self, n_clusters=10, *, init="k-means++", n_init=10, max_iter=300, tol=1e-4, random_state=None):
+    def __init__(
+        self, n_clusters=10, *, init="k-means++", n_init=10, max_iter=300, tol=1e-4, callbacks=None, device="auto",
+        random_state=None,
+    ):  # fmt: skip
         self.n_clusters = n_clusters
         self.init = init
         self.n_init = n_init
         self.max_iter = max_iter
         self.tol = tol
+        self.callbacks = callbacks
+        self.device = device
         self.random_state = random_state
 
     @all_or_nothing
@@ -266,58 +281,73 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Sa
         """
         rows = check_x(self, X, reset=True)
         check_n_clusters(self.n_clusters, len(rows))
-        check_number("n_init", self.n_init, 1, integer=True)
         check_number("max_iter", self.max_iter, 1, integer=True)
         check_number("tol", self.tol, 0)
+        n_starts = self._n_starts()
+        device = device_for(self.device, rows.dtype)
         weight = torch.from_numpy(_check_sample_weight(sample_weight, rows, dtype=rows.dtype, ensure_non_negative=True))
         if not weight.any():
             raise ValueError("All sample weights are zero: at least one must be positive.")
-        processes = everyone()
+        processes = everyone(device)
         if len(rows) < processes.size:
             raise ValueError(f"X has {len(rows)} samples for {processes.size} processes: start fewer of them.")
         mine = processes.share(len(rows))
-        own, weight = as_tensor(rows)[mine], weight[mine]
+        own, weight = rows[mine], weight[mine].to(device)
         # With the mean at the origin, float32 survives the expansion of the squared distance.
-        mean = processes.sum(own.sum(0)) / len(rows)
-        x = Shifted(own, mean) if is_memmap(rows) else own - mean
+        mean = (processes.sum(as_tensor(own).sum(0)) / len(rows)).to(device)
+        x = centered(own, mean)
         tol = self.tol * float(processes.sum(squared_norms(x).sum())) / rows.size
-        best = None
-        for centers in self._starts(x, mean, weight, processes):
-            run = lloyd(x, centers, weight, self.max_iter, tol, everyone=processes)
-            # Not by rounding alone: of starts that end in the same place the first, however many processes there are.
-            if best is None or run[2][-1] < (1 - 1e-6) * best[2][-1]:
-                best = run
-        assert best is not None
-        centers, _, losses = best
-        self.cluster_centers_ = (centers + mean).numpy()
+
+        def search(start: Tensor, report: Callable[[float], None]) -> tuple[float, tuple[Tensor, list[float]]]:
+            centers, _, losses = lloyd(x, start, weight, self.max_iter, tol, everyone=processes, report=report)
+            return losses[-1], (centers, losses)
+
+        def publish(found: tuple[Tensor, list[float]]) -> None:
+            self.cluster_centers_ = (found[0] + mean).cpu().numpy()
+
+        starts = self._starts(n_starts, processes.seed(self.random_state), rows, x, mean, weight, processes)
+        # Not by rounding alone: of starts that end in the same place the first, however many processes there are.
+        _, losses = best_start(self, starts, n_starts, search, publish, margin=1e-6, everyone=processes)
         # Labels by way of `predict`, so that the two agree to the last tie.
-        labels, distances = self._nearest(rows[mine])
+        labels, distances = self._nearest(own)
         self.labels_ = processes.concatenate(labels, len(rows)).numpy()
-        self.inertia_ = float(processes.sum(weight.double() @ distances.double()))
+        self.inertia_ = float(processes.sum(weight.cpu().double() @ distances.double()))
         self.n_iter_, self.inertia_history_ = len(losses) - 1, [*losses[:-1], self.inertia_]
+        self._warn_of_empty_clusters()
+        return self
+
+    def _n_starts(self) -> int:
+        if isinstance(self.init, str):
+            check_choice("init", self.init, ("k-means++", "random"), "centers (k, d)")
+        auto = isinstance(self.n_init, str) and self.n_init == "auto"
+        if not auto:
+            check_number("n_init", self.n_init, 1, integer=True)
+        if not (isinstance(self.init, str) or callable(self.init)):
+            return 1
+        return (1 if self.init == "k-means++" else 10) if auto else self.n_init
+
+    def _starts(
+        self, n_starts: int, seed: int, rows: np.ndarray, x: Tensor | Shifted, mean: Tensor,
+        weight: Tensor | None = None, processes: Alone = ALONE,
+    ) -> Iterator[Tensor]:  # fmt: skip
+        """Centers (k, d) to start from, less the mean (d,). x (m, d): the rows of this process, less the mean."""
+        generator, random_state = torch.Generator().manual_seed(seed), check_random_state(seed)
+        for _ in range(n_starts):
+            if not isinstance(self.init, str):
+                given = given_centers(self.init, rows, self.n_clusters, random_state)
+                yield processes.pick(torch.from_numpy(given), 0).to(mean.device) - mean
+            elif self.init == "random":
+                yield processes.take(x, torch.randperm(len(rows), generator=generator)[: self.n_clusters])
+            else:
+                yield processes.take(x, kmeans_plus_plus(x, self.n_clusters, generator, weight, processes))
+
+    def _warn_of_empty_clusters(self) -> None:
         n_found = len(np.unique(self.labels_))
         if n_found < self.n_clusters:
             warn(
                 f"Only {n_found} of {self.n_clusters} clusters have points: X may hold fewer distinct samples.",
                 ConvergenceWarning,
             )
-        return self
-
-    def _starts(self, x: Tensor | Shifted, mean: Tensor, weight: Tensor, processes: Alone) -> Iterator[Tensor]:
-        if not isinstance(self.init, str):
-            centers = torch.from_numpy(check_centers(self.init, (self.n_clusters, x.shape[1]), mean.numpy().dtype))
-            yield centers - mean
-            return
-        check_choice("init", self.init, ("k-means++", "random"), "centers (k, d)")
-        seed = processes.pick(torch.tensor(draw_seed(self.random_state)), 0)
-        generator = torch.Generator().manual_seed(int(seed))
-        n = int(processes.sum(torch.tensor(len(x))))
-        for _ in range(self.n_init):
-            if self.init == "random":
-                chosen = torch.randperm(n, generator=generator)[: self.n_clusters]
-            else:
-                chosen = kmeans_plus_plus(x, self.n_clusters, generator, weight, processes)
-            yield processes.take(x, chosen)
 
     def predict(self, X) -> np.ndarray:
         """Nearest center of each sample -> (n,)."""
@@ -326,8 +356,8 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Sa
     def transform(self, X) -> np.ndarray:
         """Distances to the centers, in the units of X -> (n, k)."""
         x, centers = self._centered(check_x(self, X, reset=False))
-        distances = torch.empty(len(x), len(centers), dtype=x.dtype)
-        for block in row_blocks(len(x), max(x.shape[1], len(centers))):
+        distances = torch.empty(len(x), len(centers), dtype=x.dtype)  # in main memory, as the samples
+        for block in row_blocks(len(x), max(x.shape[1], len(centers)), x.device):
             distances[block] = squared_distances(x[block], centers).sqrt_()
         return distances.numpy()
 
@@ -336,14 +366,19 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Sa
         return -float(self._nearest(check_x(self, X, reset=False))[1].sum())
 
     def _nearest(self, rows: np.ndarray) -> tuple[Tensor, Tensor]:
-        """Labels (n,) and squared distances to the nearest center (n,)."""
-        return assign(*self._centered(rows))
+        """Labels (n,) and squared distances to the nearest center (n,), in main memory."""
+        labels, distances = assign(*self._centered(rows))
+        return labels.cpu(), distances.cpu()
 
     def _centered(self, rows: np.ndarray) -> tuple[Shifted, Tensor]:
-        """Rows and centers with the mean of the centers at the origin, in the precision of the rows."""
-        x, centers = as_tensor(rows), torch.from_numpy(self.cluster_centers_)
+        """Rows and centers with the mean of the centers at the origin, on the device, in the precision of the rows."""
+        x, centers, device = (
+            as_tensor(rows),
+            torch.from_numpy(self.cluster_centers_),
+            device_for(self.device, rows.dtype),
+        )
         mean = centers.mean(0)
-        return Shifted(x, mean.to(x.dtype)), (centers - mean).to(x.dtype)
+        return Shifted(x, mean.to(x.dtype).to(device)), (centers - mean).to(x.dtype).to(device)
 
     @property
     def _n_features_out(self) -> int:

@@ -7,7 +7,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Cluster
 from sklearn.utils.metaestimators import available_if
 
 from dclib.autoencoder import Autoencoder, copy_autoencoder
-from dclib.engine.device import draw_seed
+from dclib.engine.processes import everyone
 from dclib.engine.saving import SavedEstimator
 from dclib.engine.validation import all_or_nothing, check_x
 from dclib.kmeans import KMeans
@@ -47,7 +47,7 @@ class LatentClustering(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluste
                 f"clusterer={self.clusterer!r} cannot cluster: give an estimator with fit_predict, or fit and predict, "
                 "such as dclib's GaussianMixture() or scikit-learn's DBSCAN()."
             )
-        seed = draw_seed(self.random_state)
+        seed = everyone().seed(self.random_state)
         given = Autoencoder() if self.autoencoder is None else self.autoencoder
         self.autoencoder_ = copy_autoencoder(given, self._input_shape, self.magnitude_, seed)
         if not hasattr(self.autoencoder_, "network_"):

@@ -10,9 +10,18 @@ from typing import Any
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
-from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score, v_measure_score
+from sklearn.metrics import (
+    adjusted_mutual_info_score,
+    adjusted_rand_score,
+    normalized_mutual_info_score,
+    rand_score,
+    v_measure_score,
+)
 
-__all__ = ["clustering_accuracy", "contingency", "match_labels", "psnr", "purity", "scores"]
+__all__ = [
+    "adjusted_mutual_information", "clustering_accuracy", "contingency", "match_labels", "psnr", "purity", "rand_index",
+    "scores",
+]  # fmt: skip
 
 
 def contingency(y: Any, labels: Any) -> np.ndarray:
@@ -67,6 +76,29 @@ def purity(y: Any, labels: Any) -> float:
     """
     table = contingency(y, labels)
     return float(table.max(axis=0).sum() / table.sum())
+
+
+def rand_index(y: Any, labels: Any) -> float:
+    """Share of the pairs of samples on which classes and clusters agree: together in both, or apart in both, in [0, 1].
+
+    Unadjusted (Rand 1971): with ten classes, random clusters score about .82, since most pairs are apart in both. The
+    `ari` in `scores` is this index, moved and scaled so that chance scores 0. Raises ValueError as `contingency`.
+    """
+    _, y_codes, _, label_codes = _codes(y, labels)
+    return float(rand_score(y_codes, label_codes))
+
+
+def adjusted_mutual_information(y: Any, labels: Any, *, average: str = "arithmetic") -> float:
+    """AMI: the mutual information above what chance gives, over its largest value; 1 is perfect, 0 is chance.
+
+    AMI = (I − E[I]) / (mean(H(y), H(labels)) − E[I]) (Vinh et al. 2010), with the `average` "arithmetic", "geometric",
+    "min" or "max" of the two entropies as the mean; the first is today's custom, older tables have the "max". Unlike
+    NMI it does not grow with the number of clusters. Raises ValueError as `contingency`, and for another average.
+    """
+    if average not in (means := ("arithmetic", "geometric", "min", "max")):
+        raise ValueError(f"average={average!r} is not known: choose one of {', '.join(map(repr, means))}.")
+    _, y_codes, _, label_codes = _codes(y, labels)
+    return float(adjusted_mutual_info_score(y_codes, label_codes, average_method=average))
 
 
 def scores(y: Any, labels: Any) -> dict[str, float]:

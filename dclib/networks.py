@@ -1,7 +1,8 @@
-"""Plain networks with `encode` and `decode`; linear latent layer, linear output, no normalisation layers.
+"""Plain networks with `encode` and `decode`; linear output and no normalisation layers but in `BatchNormAutoencoder`.
 
 The latent layer is linear because the clusters need room in all directions: a ReLU there pins the codes to the positive
-orthant and a sigmoid to a box. `config` holds what the constructor was given, so that a saved network can be rebuilt.
+orthant and a sigmoid to a box (`latent_activation` does it all the same, for those who want to see it).
+`config` holds what the constructor was given, so that a saved network can be rebuilt.
 """
 
 from __future__ import annotations
@@ -33,6 +34,15 @@ def _activations(names: str | Sequence[str]) -> tuple[type[nn.Module], type[nn.M
             f"activation={names!r} is not known: give one of {', '.join(ACTIVATIONS)}, or a pair (encoder, decoder)."
         )
     return ACTIVATIONS[pair[0]], ACTIVATIONS[pair[1]]
+
+
+def _latent(name: str | None) -> list[nn.Module]:
+    """The activation of the latent layer, as a layer; None: it stays linear."""
+    if name is None:
+        return []
+    if name not in ACTIVATIONS:
+        raise ValueError(f"latent_activation={name!r} is not known: give None or one of {', '.join(ACTIVATIONS)}.")
+    return [ACTIVATIONS[name]()]
 
 
 def _mlp(sizes: Sequence[int], activation: type[nn.Module]) -> nn.Sequential:
@@ -83,7 +93,8 @@ class DenseAutoencoder(_Autoencoder):
     """d-500-500-2000-latent_dim and back: the network of DEC (Xie et al. 2016, section 3).
 
     input_shape: (d,) or (c, h, w); images are flattened and reshaped inside. hidden: sizes of the encoder's hidden
-    layers; the decoder mirrors them. activation: a name, or a pair (encoder, decoder).
+    layers; the decoder mirrors them. activation: a name, or a pair (encoder, decoder). latent_activation: None or a
+    name.
     """
 
     def __init__(
@@ -92,6 +103,7 @@ class DenseAutoencoder(_Autoencoder):
         latent_dim: int = 10,
         hidden: Sequence[int] = (500, 500, 2000),
         activation="relu",
+        latent_activation: str | None = None,
     ):
         super().__init__()
         self.config = {
@@ -99,10 +111,11 @@ class DenseAutoencoder(_Autoencoder):
             "latent_dim": latent_dim,
             "hidden": tuple(hidden),
             "activation": activation,
+            "latent_activation": latent_activation,
         }
         encoder_activation, decoder_activation = _activations(activation)
         sizes = [math.prod(input_shape), *hidden, latent_dim]
-        self.encoder = nn.Sequential(nn.Flatten(), _mlp(sizes, encoder_activation))
+        self.encoder = nn.Sequential(nn.Flatten(), _mlp(sizes, encoder_activation), *_latent(latent_activation))
         self.decoder = nn.Sequential(_mlp(sizes[::-1], decoder_activation), nn.Unflatten(1, tuple(input_shape)))
 
 
@@ -113,8 +126,19 @@ class ShallowAutoencoder(_Autoencoder):
     has to be (). activation: a name, or a pair of which the first counts: the output is linear.
     """
 
-    def __init__(self, input_shape: Sequence[int], latent_dim: int, hidden: Sequence[int] = (), activation="tanh"):
+    def __init__(
+        self,
+        input_shape: Sequence[int],
+        latent_dim: int,
+        hidden: Sequence[int] = (),
+        activation="tanh",
+        latent_activation: None = None,
+    ):
         super().__init__()
+        if latent_activation is not None:
+            raise ValueError(
+                f"latent_activation={latent_activation!r}, but the code of a shallow network has its `activation`."
+            )
         if len(hidden):
             raise ValueError(
                 f'hidden={tuple(hidden)}, but a shallow network has no layer beside its code: use "dense".'
@@ -129,44 +153,113 @@ class ShallowAutoencoder(_Autoencoder):
         self.decoder = nn.Sequential(decoder, nn.Unflatten(1, tuple(input_shape)))
 
 
+def _strided(
+    input_shape: Sequence[int], channels: Sequence[int], kernels: Sequence[int]
+) -> tuple[list[nn.Conv2d], list[nn.ConvTranspose2d], tuple[int, int, int]]:
+    """Convolutions of stride 2, the transposed ones that undo them (in the same order), and the shape (c, h, w) of the
+    smallest maps. Of h pixels an odd kernel makes (h + 1) // 2, an even one h // 2."""
+    if len(input_shape) != 3 or min(input_shape[1:]) < 2 ** len(channels):
+        raise ValueError(
+            f"The convolutional network takes images (c, h, w) of at least {2 ** len(channels)} pixels a side, not "
+            f'{tuple(input_shape)}: use network="dense" or larger images.'
+        )
+    down, up = [], []
+    c, h, w = input_shape
+    for c_out, kernel in zip(channels, kernels):
+        padding = (kernel - 1) // 2
+        down.append(nn.Conv2d(c, c_out, kernel, stride=2, padding=padding))
+        small_h, small_w = ((pixels + 2 * padding - kernel) // 2 + 1 for pixels in (h, w))
+        # Two sizes shrink to the same one: output_padding says which of them to return to.
+        missing = (h - 2 * small_h + 2 + 2 * padding - kernel, w - 2 * small_w + 2 + 2 * padding - kernel)
+        up.append(nn.ConvTranspose2d(c_out, c, kernel, stride=2, padding=padding, output_padding=missing))
+        c, h, w = c_out, small_h, small_w
+    return down, up, (c, h, w)
+
+
 class ConvAutoencoder(_Autoencoder):
     """Three convolutions of stride 2 (32, 64, 128 channels), then a dense latent layer, and the mirror image of this:
     the network of DCEC (Guo et al. 2017, "Deep clustering with convolutional autoencoders", section 3).
 
-    input_shape: (c, h, w), any size of at least 8 pixels and any number of channels.
+    input_shape: (c, h, w), any size of at least 8 pixels and any number of channels. The last kernel is 3 × 3, the
+    others 5 × 5. latent_activation: None or a name.
     """
 
     def __init__(
-        self, input_shape: Sequence[int], latent_dim: int = 10, hidden: Sequence[int] = (32, 64, 128), activation="relu"
+        self,
+        input_shape: Sequence[int],
+        latent_dim: int = 10,
+        hidden: Sequence[int] = (32, 64, 128),
+        activation="relu",
+        latent_activation: str | None = None,
     ):
         super().__init__()
-        if len(input_shape) != 3 or min(input_shape[1:]) < 2 ** len(hidden):
-            raise ValueError(
-                f"The convolutional network takes images (c, h, w) of at least {2 ** len(hidden)} pixels a side, not "
-                f'{tuple(input_shape)}: use network="dense" or larger images.'
-            )
         self.config = {
             "input_shape": tuple(input_shape),
             "latent_dim": latent_dim,
             "hidden": tuple(hidden),
             "activation": activation,
+            "latent_activation": latent_activation,
         }
         encoder_activation, decoder_activation = _activations(activation)
-        channels, sizes = [input_shape[0], *hidden], [tuple(input_shape[1:])]
-        down: list[nn.Module] = []
-        up: list[nn.Module] = []
-        for i, (c_in, c_out) in enumerate(pairwise(channels)):
-            kernel = 3 if i == len(hidden) - 1 else 5
-            h, w = sizes[-1]
-            sizes.append(((h + 1) // 2, (w + 1) // 2))
-            down += [nn.Conv2d(c_in, c_out, kernel, stride=2, padding=kernel // 2), encoder_activation()]
-            # A stride-2 convolution maps sizes 2m - 1 and 2m to m; output_padding says which of the two to return to.
-            odd = (1 - h % 2, 1 - w % 2)
-            back = nn.ConvTranspose2d(c_out, c_in, kernel, stride=2, padding=kernel // 2, output_padding=odd)
-            up = [decoder_activation(), back, *up]
-        last = (channels[-1], *sizes[-1])
-        self.encoder = nn.Sequential(*down, nn.Flatten(), nn.Linear(math.prod(last), latent_dim))
-        self.decoder = nn.Sequential(nn.Linear(latent_dim, math.prod(last)), nn.Unflatten(1, last), *up)
+        down, up, last = _strided(input_shape, hidden, [5] * (len(hidden) - 1) + [3])
+        encoder = [layer for convolution in down for layer in (convolution, encoder_activation())]
+        decoder = [layer for convolution in up[::-1] for layer in (decoder_activation(), convolution)]
+        code = nn.Linear(math.prod(last), latent_dim)
+        self.encoder = nn.Sequential(*encoder, nn.Flatten(), code, *_latent(latent_activation))
+        self.decoder = nn.Sequential(nn.Linear(latent_dim, math.prod(last)), nn.Unflatten(1, last), *decoder)
+
+
+class _BatchNorm(nn.BatchNorm2d):
+    """Batch normalisation that takes a batch with one value a channel, too: by the running statistics."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training and x[:, 0].numel() == 1:
+            return nn.functional.batch_norm(
+                x, self.running_mean, self.running_var, self.weight, self.bias, False, 0.0, self.eps
+            )
+        return super().forward(x)
+
+
+class BatchNormAutoencoder(_Autoencoder):
+    """4 × 4 convolutions of stride 2 (40, 80, 160, 320 channels) with batch normalisation between them, a dense latent
+    layer, the mirror image of this, and a sigmoid at the output: X has to lie in [0, 1].
+
+    The convolutions of DCGAN (Radford et al. 2016, section 3), as Wasserstein autoencoders have them; with `dim_h` = 40
+    and a code of 20 probably the network of Lee's DCRA, whose table has the entries of such code. As in DCGAN the first
+    convolution and the last one are not normalised.
+
+    input_shape: (c, h, w) of at least 16 pixels a side; hidden: channels, each layer halves the image.
+    """
+
+    def __init__(
+        self,
+        input_shape: Sequence[int],
+        latent_dim: int = 20,
+        hidden: Sequence[int] = (40, 80, 160, 320),
+        activation="relu",
+        latent_activation: str | None = None,
+    ):
+        super().__init__()
+        self.config = {
+            "input_shape": tuple(input_shape),
+            "latent_dim": latent_dim,
+            "hidden": tuple(hidden),
+            "activation": activation,
+            "latent_activation": latent_activation,
+        }
+        encoder_activation, decoder_activation = _activations(activation)
+        down, up, last = _strided(input_shape, hidden, [4] * len(hidden))
+        encoder: list[nn.Module] = [down[0], encoder_activation()]
+        for smaller in down[1:]:
+            encoder += [smaller, _BatchNorm(smaller.out_channels), encoder_activation()]
+        decoder: list[nn.Module] = [decoder_activation()]
+        for larger in up[:0:-1]:
+            decoder += [larger, _BatchNorm(larger.out_channels), decoder_activation()]
+        code = nn.Linear(math.prod(last), latent_dim)
+        self.encoder = nn.Sequential(*encoder, nn.Flatten(), code, *_latent(latent_activation))
+        self.decoder = nn.Sequential(
+            nn.Linear(latent_dim, math.prod(last)), nn.Unflatten(1, last), *decoder, up[0], nn.Sigmoid()
+        )
 
 
 class Discriminator(nn.Module):

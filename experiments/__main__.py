@@ -1,4 +1,8 @@
-"""Command line of the experiments: python -m experiments [NAME …] [--configurations …] [--seeds …]"""
+"""Command line of the experiments: python -m experiments [NAME …] [--configurations …] [--seeds …]
+
+`python -m experiments verdicts` prints what came of each of the papers' claims, `python -m experiments figures` draws
+the papers' figures from the results on file.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +13,17 @@ import pkgutil
 import re
 
 import experiments
+from experiments.claims import PAPERS
+from experiments.figures import draw_all, gallery
 from experiments.runner import HERE, SCORES, result_path, run
+from experiments.verdicts import table
 
 PAGES = (HERE.parent / "README.md", HERE / "README.md")
 
 
 def names() -> list[str]:
     modules = (module.name for module in pkgutil.iter_modules(experiments.__path__))
-    return sorted(name for name in modules if name not in ("__main__", "runner"))
+    return sorted(name for name in modules if name not in ("__main__", "claims", "figures", "runner", "verdicts"))
 
 
 def _shown(result: dict) -> dict[str, float]:
@@ -47,19 +54,33 @@ def summary(name: str) -> str:
     return "\n".join(lines)
 
 
-def with_summaries(text: str) -> str:
-    """A page in Markdown with the present tables between its markers."""
+def renewed(text: str) -> str:
+    """A page in Markdown with the present tables and figures between its markers.
+
+    `<!-- results: NAME -->` is an experiment's summary, `<!-- verdicts: PAPER -->` what came of its claims,
+    `<!-- headlines -->` the claims of all papers that the README shows, `<!-- figures: PAPER -->` its figures.
+    """
+    makers = {
+        "results": lambda name: f"```\n{summary(name)}\n```",
+        "verdicts": table,
+        "headlines": table,
+        "figures": gallery,
+    }
 
     def block(found: re.Match) -> str:
-        return f"{found[1]}```\n{summary(found[2])}\n```\n{found[3]}"
+        return f"{found[1]}{makers[found[2]](found[3] or '')}\n{found[4]}"
 
-    return re.sub(r"(<!-- results: (\w+) -->\n).*?(<!-- end -->)", block, text, flags=re.S)
+    pattern = rf"(<!-- ({'|'.join(makers)})(?:: ([^>]+))? -->\n).*?(<!-- end -->)"
+    return re.sub(pattern, block, text, flags=re.S)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m experiments", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m experiments", description=__doc__.split("\n")[0])
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"which experiments (default: all): {', '.join(names())}"
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help=f"verdicts, figures, or which experiments (default: all): {', '.join(names())}",
     )
     parser.add_argument("--configurations", nargs="+", help="only these configurations")
     parser.add_argument("--seeds", nargs="+", type=int, help="only these seeds")
@@ -67,10 +88,20 @@ def main() -> None:
     parser.add_argument(
         "--pages", action="store_true", help="run nothing, renew the tables in the pages that show them"
     )
+    parser.add_argument(
+        "--unfinished", action="store_true", help="train nothing, write what the checkpoints have reached so far"
+    )
     options = parser.parse_args()
     if options.pages:
         for page in PAGES:
-            page.write_text(with_summaries(page.read_text(encoding="utf-8")), encoding="utf-8")
+            page.write_text(renewed(page.read_text(encoding="utf-8")), encoding="utf-8")
+        return
+    if options.names == ["verdicts"]:
+        for paper in PAPERS:
+            print(f"{paper}\n\n{table(paper)}\n")
+        return
+    if options.names == ["figures"]:
+        print(draw_all())
         return
     for name in options.names or names():
         if name not in names():
@@ -88,7 +119,7 @@ def main() -> None:
                     if options.seeds is None and seed not in module.SEEDS[:n_seeds]:
                         continue
                     # A fresh set of estimators for each run: fitting one leaves its parameters behind.
-                    result = run(name, configuration, module.configurations()[configuration], seed)
+                    result = run(name, configuration, module.configurations()[configuration], seed, options.unfinished)
                     print(f"{configuration} seed {seed}: " + json.dumps(result["scores"]), flush=True)
         print(summary(name))
 

@@ -35,5 +35,6 @@ def configurations() -> dict[str, Configuration]:
             f"small-sigmoid-{name}": mnist(SMALL, 10, name, "sigmoid"),
             f"deep-{name}": mnist(DEEP, 10, name),
             f"deep-sigmoid-{name}": mnist(DEEP, 10, name, "sigmoid"),
+            f"deep-sigmoid-code-{name}": mnist(DEEP, 10, name, "sigmoid", latent_activation="sigmoid"),
         }
     return found | {"deep-sgd-60000": mnist(DEEP, 10, "sgd", split="train")}

@@ -2,7 +2,8 @@
 
 A run that is interrupted goes on from its last epoch when the same command is given again: its checkpoints lie in
 `experiments/checkpoints/`. An autoencoder with the same parameters, data and seed is trained once for all experiments;
-its seconds count in each. A result that is on file is never overwritten: delete it to run it anew. What figures draw
+its seconds count in each. A result that is on file is never overwritten, unless it is marked "unfinished" (written
+from the checkpoint of a training that goes on): delete it to run it anew. What figures draw
 (codes of a fixed sample, reconstructions, centers) lies beside it, as half-precision arrays in a file that it names.
 """
 
@@ -107,15 +108,27 @@ class Snapshots(Callback):
         return {f"{name}_{epoch}": np.load(path) for epoch, path in found if path.exists()}
 
 
+class Halt(Callback):
+    """Lets a training that is taken up from its checkpoint end there. Raises ValueError where there is none."""
+
+    def on_fit_start(self, run: Run) -> None:
+        if not run.epoch:
+            raise ValueError("There is no checkpoint of this training to write an unfinished result from.")
+        run.stop = True
+
+
 def result_path(experiment: str, name: str, seed: int) -> Path:
     return HERE / "results" / experiment / f"{name}-seed{seed}.json"
 
 
-def run(experiment: str, name: str, configuration: Configuration, seed: int) -> dict:
-    """Train, score and write the result file; returns its content. A result on file is read, not made again."""
+def run(experiment: str, name: str, configuration: Configuration, seed: int, unfinished: bool = False) -> dict:
+    """Train, score and write the result file; returns its content. A result on file is read, not made again.
+
+    unfinished: train nothing, write what the clusterer's checkpoint has reached; the next run goes on from there.
+    """
     path = result_path(experiment, name, seed)
-    if path.exists():
-        return json.loads(path.read_text())
+    if path.exists() and "unfinished" not in (result := json.loads(path.read_text())):
+        return result
     started = time.perf_counter()
     data = configuration.load(configuration.split, n=configuration.n, random_state=seed)
     held_out = configuration.test and configuration.split == "train"
@@ -145,7 +158,8 @@ def run(experiment: str, name: str, configuration: Configuration, seed: int) -> 
             n_kept = _n_kept(configuration, autoencoder or method.autoencoder)
             snapshots.append(Snapshots(place.with_suffix(".codes"), data.x[:n_kept], configuration.codes_at))
             callbacks.append(snapshots[-1])
-        method.set_params(callbacks=[*callbacks, watches[1], Progress(), Checkpoint(place, every)])
+        callbacks += [watches[1], Progress(), Checkpoint(place, every)]
+        method.set_params(callbacks=[Halt(), *callbacks] if unfinished else callbacks)
     method.fit(data.x)
     seconds = time.perf_counter() - started + sum(watch.before for watch in watches)
     # LatentClustering computes where its autoencoder does; k-means and the mixture on the CPU, as precise as the data.
@@ -178,6 +192,8 @@ def run(experiment: str, name: str, configuration: Configuration, seed: int) -> 
     if hasattr(method, "history_"):
         frame = method.history_.to_frame()
         result["history"] = {column: _rounded(frame[column]) for column in frame}
+        if unfinished and len(frame) < method.epochs:
+            result["unfinished"] = f"{len(frame)} of {method.epochs} epochs"
     if hasattr(method, "inertia_history_"):  # of k-means, an entry an iteration: mean squared distance
         result["loss_per_iteration"] = _rounded(np.array(method.inertia_history_) / len(data.x))
     if autoencoder is not None:

@@ -7,13 +7,12 @@ import pytest
 import torch
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import v_measure_score
-from torch._subclasses.fake_tensor import FakeTensorMode
 
 from dclib.autoencoded_kmeans import AutoencodedKMeans, kmeans_loss, pseudo_identity
-from dclib.autoencoder import Autoencoder, reconstruction_loss
+from dclib.autoencoder import Autoencoder
 from dclib.engine.callbacks import Callback, Checkpoint, Evaluate
 from dclib.kmeans import assign
-from dclib.networks import ClusteringModel, ShallowAutoencoder
+from dclib.networks import ShallowAutoencoder
 
 
 def shallow(latent_dim, **options):
@@ -220,31 +219,6 @@ def test_an_interrupted_training_ends_the_same(digits, tmp_path, init):
     assert np.array_equal(whole.transform(x), resumed.transform(x))
     assert np.array_equal(whole.cluster_centers_, resumed.cluster_centers_)
     assert whole.history_.rows == resumed.history_.rows
-
-
-# --- devices (where no GPU is at hand) --------------------------------------------------------------------------------
-
-
-def losses(model, x):
-    z, reconstruction, centers = model(x)
-    return reconstruction_loss(reconstruction, x) + 0.03 * kmeans_loss(z, centers)
-
-
-def test_no_tensor_of_the_step_is_left_on_the_cpu():
-    """With everything on a pretended GPU, an operation that mixes devices raises."""
-    with FakeTensorMode(), torch.no_grad(), torch.device("cuda"):
-        model = ClusteringModel(ShallowAutoencoder((1, 8, 8), 3), torch.nn.Parameter(torch.rand(4, 3)), decode=True)
-        assert losses(model, torch.rand(6, 1, 8, 8)).device.type == "cuda"
-
-
-def test_the_step_never_reads_a_value_back():
-    """On the meta device .item() and its like raise: a step must not wait for the GPU."""
-    network = ShallowAutoencoder((1, 8, 8), 3).to("meta")
-    model = ClusteringModel(network, torch.nn.Parameter(torch.rand(4, 3, device="meta")), decode=True)
-    optimizer = torch.optim.Adam(model.parameters())
-    losses(model, torch.rand(6, 1, 8, 8, device="meta")).backward()
-    optimizer.step()
-    assert model.centers.grad.shape == (4, 3)
 
 
 # --- bad input --------------------------------------------------------------------------------------------------------

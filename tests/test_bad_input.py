@@ -109,7 +109,8 @@ NUMBERS = {
     "clustering_weight": (-1.0, np.nan, np.inf),
     "reconstruction_weight": (-1.0, np.nan),
     "alpha": (0, -1.0),
-    "spread": (0, np.nan),
+    "spread": (-0.5, np.nan),
+    "buffer_size": (0, 600.5),
     "temperature": (-1.0, np.nan),
     "learning_rate": (0, -1e-3, np.nan, np.inf, "fast"),
     "discriminator_learning_rate": (0, "fast"),
@@ -117,7 +118,7 @@ NUMBERS = {
     "epochs": (0, -3, 1.5, None),
     "batch_size": (0, 2.5, "all"),
     "latent_dim": (0, 2.5, None),
-    "n_init": (0, 1.5, "auto"),
+    "n_init": (0, 1.5, "all"),
     "max_iter": (0, np.inf),
     "update_interval": (0, 0.5),
     "tol": (-1e-3, np.nan, "low"),
@@ -129,7 +130,7 @@ for name, values in NUMBERS.items():
         message = rf"{name}={value!r} must be an? (integer|number)"
         CASES.append(Case(f"{name}={value!r}", message, parameters={name: value}))
 
-CENTERS = ("KMeans", "GradientKMeans", "GaussianMixture")  # take an array of centers as `init`
+CENTERS = ("KMeans", "GradientKMeans", "BalancedKMeans", "GaussianMixture")  # take an array of centers as `init`
 CASES += [
     Case("unknown device", "device='warp' is not known", parameters={"device": "warp"}),
     Case("absent device", "device='cuda:99' is not on this machine", parameters={"device": "cuda:99"}),
@@ -143,6 +144,7 @@ CASES += [
     Case("init of texts", "nor an array of numbers", parameters={"init": [["a"] * 64] * 3}, only=CENTERS),
     Case("centers where a name belongs", "init=array.*choose one", parameters={"init": np.zeros((3, 2))}, but=CENTERS),
     Case("unknown covariance", "covariance_type='round' is not known", parameters={"covariance_type": "round"}),
+    Case("unknown activation of the code", "latent_activation='x' is not", parameters={"latent_activation": "x"}),
     Case("unknown optimizer", "optimizer='sgdd' is not known", parameters={"optimizer": "sgdd"}),
     Case("a mean of soft clusters", 'optimizer="mean" takes', parameters={"optimizer": "mean", "temperature": 1.0}),
     Case("unknown clustering", "clustering='dbscan' is not known", parameters={"clustering": "dbscan"}),
@@ -151,7 +153,7 @@ CASES += [
     Case("a callback's class", "callbacks=.*must be a list", parameters={"callbacks": [Progress]}),
     Case(
         "an early stop on an unknown column",
-        "monitor='acc'.*the history has the columns epoch, loss",
+        "monitor='acc'.*the history has the columns (epoch|start), loss",
         parameters={"callbacks": [EarlyStopping("acc")]},
     ),
     Case(

@@ -7,13 +7,12 @@ import pytest
 import torch
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import v_measure_score
-from torch._subclasses.fake_tensor import FakeTensorMode
 
 from dclib.autoencoder import Autoencoder
 from dclib.dcra import DCRA, kmeans_loss, squared_error
 from dclib.engine.callbacks import Checkpoint, Evaluate
 from dclib.engine.training import Batch
-from dclib.networks import ConvAutoencoder, DenseAutoencoder
+from dclib.networks import ConvAutoencoder
 
 NOISE = 0.2
 
@@ -192,34 +191,6 @@ def test_an_interrupted_training_ends_the_same(digits, autoencoder, tmp_path):
     assert np.array_equal(whole.transform(digits.x), resumed.transform(digits.x))
     assert np.array_equal(whole.cluster_centers_, resumed.cluster_centers_)
     assert whole.history_.rows == resumed.history_.rows
-
-
-# --- devices (where no GPU is at hand) --------------------------------------------------------------------------------
-
-
-def losses(network, centers, assigned, rows, x):
-    z, reconstruction = network(x + 0.3 * torch.randn_like(x))
-    return 0.5 * squared_error(reconstruction, x) + 0.5 * kmeans_loss(z, centers.detach()[assigned[rows]])
-
-
-def test_no_tensor_of_the_step_is_left_on_the_cpu():
-    """With everything on a pretended GPU, an operation that mixes devices raises."""
-    with FakeTensorMode(), torch.no_grad(), torch.device("cuda"):
-        network, rows = DenseAutoencoder((1, 8, 8), 3, hidden=(5,)), torch.arange(6)
-        assigned = torch.zeros(20, dtype=torch.long)
-        loss = losses(network, torch.rand(4, 3), assigned, rows, torch.rand(6, 1, 8, 8))
-        assert loss.device.type == "cuda"
-
-
-def test_the_step_never_reads_a_value_back():
-    """On the meta device .item() and its like raise: a step must not wait for the GPU."""
-    with torch.device("meta"):
-        network, rows = DenseAutoencoder((1, 8, 8), 3, hidden=(5,)), torch.arange(6)
-        assigned = torch.zeros(20, dtype=torch.long)
-        optimizer = torch.optim.Adam(network.parameters())
-        losses(network, torch.rand(4, 3), assigned, rows, torch.rand(6, 1, 8, 8)).backward()
-        optimizer.step()
-    assert next(network.parameters()).grad is not None
 
 
 # --- bad input --------------------------------------------------------------------------------------------------------

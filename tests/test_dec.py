@@ -4,17 +4,15 @@ import numpy as np
 import pytest
 import torch
 from sklearn.exceptions import ConvergenceWarning
-from torch._subclasses.fake_tensor import FakeTensorMode
 
 from dclib.augmentation import RandomShiftRotate
-from dclib.autoencoder import Autoencoder, reconstruction_loss
+from dclib.autoencoder import Autoencoder
 from dclib.balanced_kmeans import balanced_kmeans
 from dclib.dec import DEC, kl_divergence, soft_assignment, target_distribution
 from dclib.deep_clusterer import Monitor, start_centers
 from dclib.engine.callbacks import Progress
 from dclib.kmeans import assign
 from dclib.metrics import clustering_accuracy
-from dclib.networks import DenseAutoencoder
 
 # --- the equations ----------------------------------------------------------------------------------------------------
 
@@ -239,36 +237,6 @@ def test_a_collapse_is_reported():
     dull = Autoencoder(2, hidden=(4,), epochs=1, random_state=0).fit(x)
     with pytest.warns(ConvergenceWarning, match="DEC collapsed.*one cluster owns 99"):
         DEC(2, autoencoder=dull, epochs=1, random_state=0).fit(x)
-
-
-# --- devices (where no GPU is at hand) --------------------------------------------------------------------------------
-
-
-def losses(network, centers, x, p, augment):
-    z, reconstruction = network(augment(x))
-    return kl_divergence(p, soft_assignment(z, centers)) + reconstruction_loss(reconstruction, x)
-
-
-def test_no_tensor_of_the_step_is_left_on_the_cpu():
-    """With everything on a pretended GPU, an operation that mixes devices raises."""
-    with FakeTensorMode(), torch.no_grad():
-        with torch.device("cuda"):
-            network = DenseAutoencoder((1, 8, 8), 3, hidden=(5,))
-        x, centers = torch.rand(6, 1, 8, 8, device="cuda"), torch.rand(4, 3, device="cuda")
-        p = target_distribution(soft_assignment(network.encode(x), centers))
-        loss = losses(network, centers, x, p, RandomShiftRotate())
-        assert loss.device.type == "cuda"
-
-
-def test_the_step_never_reads_a_value_back():
-    """On the meta device .item() and its like raise: a step must not wait for the GPU."""
-    network = DenseAutoencoder((1, 8, 8), 3, hidden=(5,)).to("meta")
-    centers = torch.nn.Parameter(torch.rand(4, 3, device="meta"))
-    optimizer = torch.optim.Adam([*network.parameters(), centers])
-    p = torch.rand(6, 4, device="meta")
-    losses(network, centers, torch.rand(6, 1, 8, 8, device="meta"), p, RandomShiftRotate()).backward()
-    optimizer.step()
-    assert centers.grad.shape == (4, 3)
 
 
 # --- bad input --------------------------------------------------------------------------------------------------------

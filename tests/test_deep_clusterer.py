@@ -9,13 +9,17 @@ from interruption import StopAfter
 
 from dclib.autoencoded_kmeans import AutoencodedKMeans
 from dclib.autoencoder import Autoencoder
+from dclib.data import load
 from dclib.dcan import DCAN
 from dclib.dcra import DCRA
 from dclib.dec import DEC, kl_divergence, soft_assignment, target_distribution
-from dclib.engine.callbacks import Checkpoint
+from dclib.engine.callbacks import Checkpoint, Scores
+from dclib.engine.rows import Rows
+from dclib.gaussian_divergence import GaussianDivergence
+from dclib.metrics import clustering_accuracy
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*steps in all")  # short on purpose
-METHODS = [DEC, AutoencodedKMeans, DCRA, DCAN]
+pytestmark = pytest.mark.filterwarnings("ignore:.*(steps in all|clusters are empty)")  # short on purpose
+METHODS = [DEC, AutoencodedKMeans, DCRA, DCAN, GaussianDivergence]
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +100,96 @@ def test_an_interrupted_training_ends_the_same(method, optimizer, images, start,
     assert whole.history_["loss"] == resumed.history_["loss"]
 
 
+@pytest.mark.parametrize("method", [DCAN, GaussianDivergence])
+def test_a_buffer_is_taken_up_again(method, images, start, tmp_path):
+    options = {"buffer_size": 100, "clustering": "gmm", "learning_rate": 1e-3}
+    whole = fitted(method, images, start, **options)
+    with pytest.raises(KeyboardInterrupt):
+        fitted(method, images, start, callbacks=[StopAfter(2), Checkpoint(tmp_path / "c")], **options)
+    resumed = fitted(method, images, start, callbacks=[Checkpoint(tmp_path / "c")], **options)
+    assert np.array_equal(learned(whole), learned(resumed))
+    assert np.array_equal(whole.factors_, resumed.factors_)
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_an_unknown_optimizer_is_named(method, images, start):
     with pytest.raises(ValueError, match="optimizer='lion' is not known: choose one of 'adam', 'sgd'"):
         fitted(method, images, start, optimizer="lion")
+
+
+# --- one copy of the data ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_x_goes_to_the_device_once_and_is_encoded_once_at_the_end(method, images, digits, start):
+    """Scores on X itself, also as a tensor on the same memory, take the rows that are there; others come anew."""
+    uploads, encoded = [], []
+    with pytest.MonkeyPatch.context() as patch:
+        init, encode = Rows.__init__, method._encode
+        patch.setattr(Rows, "__init__", lambda self, *args: uploads.append(len(args[0])) or init(self, *args))
+        patch.setattr(method, "_encode", lambda self, rows: encoded.append(len(rows)) or encode(self, rows))
+        options = {"epochs": 3} | ({"tol": 0} if method is DEC else {})
+        callbacks = [Scores(images, digits.y[:300]), Scores(torch.from_numpy(images), digits.y[:300], every=3)]
+        model = fitted(method, images, start, callbacks=callbacks, **options)
+        assert uploads == [300] and encoded == [300] * 5  # three and one scores, and the end
+        fitted(method, images, start, callbacks=[Scores(digits.x[:301], digits.y[:301])], **options)
+        assert uploads[1:] == [300, 301, 301, 301]
+        copied = images.copy()
+        fitted(method, images, start, callbacks=[Scores(copied, digits.y[:300])], **options)
+        assert len(uploads) == 5 + 4  # equal values elsewhere are not known to be equal
+    assert model.history_["acc"][-1] == pytest.approx(clustering_accuracy(digits.y[:300], model.labels_))
+    assert not hasattr(model, "_resident")
+
+
+def test_an_interrupted_training_leaves_no_copy_of_the_data(images, start):
+    model = DEC(4, autoencoder=start, epochs=4, n_init=1, callbacks=[StopAfter(1)])
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(images)
+    assert not hasattr(model, "_resident") and model.predict(images).shape == (300,)
+
+
+# --- batch normalisation ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def normalised():
+    """Images of 16 × 16 pixels, and an autoencoder with batch normalisation that was trained on them."""
+    images = np.kron(load("digits").x[:200], np.ones((2, 2), np.float32))
+    options = {"network": "conv-bn", "hidden": (4, 6, 8, 8), "epochs": 4, "batch_size": 40, "random_state": 0}
+    return images, Autoencoder(3, learning_rate=0.01, **options).fit(images)
+
+
+def statistics(autoencoder):
+    return torch.cat([b.flatten().float() for b in autoencoder.network_.buffers()])
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_steps_normalise_by_their_batch_and_all_else_by_the_running_statistics(method, normalised):
+    images, autoencoder = normalised
+    before, codes = statistics(autoencoder), torch.from_numpy(autoencoder.transform(images))
+    modes, starts = [], []
+    with pytest.MonkeyPatch.context() as patch:
+        original = method._start_centers
+        patch.setattr(method, "_start_centers", lambda self, z, g: starts.append(z.clone()) or original(self, z, g))
+        encode = type(autoencoder.network_).encode
+        patch.setattr(
+            type(autoencoder.network_), "encode",
+            lambda self, x: modes.append((self.training, torch.is_grad_enabled())) or encode(self, x),
+        )  # fmt: skip
+        model = fitted(method, images, autoencoder, batch_size=40, epochs=2)
+    torch.testing.assert_close(starts[0], codes)
+    assert set(modes) == {(True, True), (False, False)}
+    assert torch.equal(before, statistics(autoencoder)) and not torch.equal(before, statistics(model.autoencoder_))
+    assert not model.autoencoder_.network_.training
+    assert np.array_equal(model.labels_, model.predict(images))
+    one_by_one = np.concatenate([model.transform(images[i : i + 1]) for i in range(5)])
+    np.testing.assert_allclose(one_by_one, model.transform(images[:5]), atol=1e-5)
+
+
+def test_a_network_with_batch_normalisation_is_saved_with_its_statistics(normalised, tmp_path):
+    images, autoencoder = normalised
+    autoencoder.save(tmp_path / "a")
+    loaded = Autoencoder.load(tmp_path / "a")
+    assert np.array_equal(autoencoder.reconstruct(images), loaded.reconstruct(images))
+    assert torch.equal(statistics(autoencoder), statistics(loaded))
+    assert autoencoder.history_["loss"][-1] < 0.9 * autoencoder.history_["loss"][0]

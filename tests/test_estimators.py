@@ -12,14 +12,28 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from dclib import autoencoded_kmeans, autoencoder, dcan, dcra, dec, gmm, kmeans, latent
+from dclib import (
+    autoencoded_kmeans,
+    autoencoder,
+    balanced_kmeans,
+    dcan,
+    dcra,
+    dec,
+    gaussian_divergence,
+    gmm,
+    gradient_kmeans,
+    kmeans,
+    latent,
+)
 from dclib.autoencoded_kmeans import AutoencodedKMeans
 from dclib.autoencoder import Autoencoder
+from dclib.balanced_kmeans import BalancedKMeans
 from dclib.data import load
 from dclib.dcan import DCAN
 from dclib.dcra import DCRA
 from dclib.dec import DEC
 from dclib.engine.saving import SavedEstimator
+from dclib.gaussian_divergence import GaussianDivergence
 from dclib.gmm import GaussianMixture
 from dclib.gradient_kmeans import GradientKMeans
 from dclib.kmeans import KMeans
@@ -33,6 +47,7 @@ def estimators():
     return [
         KMeans(3, n_init=2),
         GradientKMeans(3, batch_size=32, epochs=5),
+        BalancedKMeans(3, n_init=1),
         GaussianMixture(3, covariance_type="diag", reg_covar=1e-3, n_init=1),
         Autoencoder(**SMALL),
         LatentClustering(Autoencoder(**SMALL), KMeans(3, n_init=2)),
@@ -40,6 +55,7 @@ def estimators():
         AutoencodedKMeans(3, autoencoder=Autoencoder(**SMALL), n_init=2, epochs=2, batch_size=32),
         DCAN(3, autoencoder=Autoencoder(**SMALL), n_init=2, epochs=2, batch_size=32),
         DCRA(3, autoencoder=Autoencoder(**SMALL), n_init=2, epochs=2, batch_size=32),
+        GaussianDivergence(3, autoencoder=Autoencoder(**SMALL), n_init=2, epochs=2, batch_size=32),
     ]
 
 
@@ -56,7 +72,10 @@ def test_scikit_learn_checks(estimator, check):
 
 
 def test_every_estimator_is_tested_here():
-    modules = (kmeans, gmm, autoencoder, latent, dec, autoencoded_kmeans, dcan, dcra)
+    modules = (
+        kmeans, gradient_kmeans, balanced_kmeans, gmm, autoencoder, latent, dec, autoencoded_kmeans, dcan, dcra,
+        gaussian_divergence,
+    )  # fmt: skip
     found = {
         cls
         for module in modules

@@ -1,6 +1,7 @@
 """The experiments: what a result file holds, going on after an interruption; the README shows what is on file."""
 
 import dataclasses
+import importlib
 import json
 import re
 import sys
@@ -11,13 +12,16 @@ import numpy as np
 import pytest
 
 from dclib.autoencoder import Autoencoder
-from dclib.data import load
+from dclib.data import Dataset, load
 from dclib.dec import DEC
+from dclib.engine.callbacks import Checkpoint
 from dclib.kmeans import KMeans
 from dclib.metrics import clustering_accuracy
 from experiments import __main__ as command
-from experiments import runner
+from experiments import figures, runner
+from experiments.claims import CLAIMS, PAPERS
 from experiments.runner import Configuration, run
+from experiments.verdicts import Claim, files_of, judge, number
 
 ROOT = Path(__file__).parents[1]
 RESULTS = sorted((ROOT / "experiments" / "results").glob("*/*.json"))
@@ -66,6 +70,29 @@ def test_an_interrupted_experiment_goes_on_and_ends_the_same(here, monkeypatch):
     assert again["history"]["loss"] == whole["history"]["loss"]
 
 
+def test_an_unfinished_result_is_written_from_the_checkpoint_and_the_training_goes_on(here, monkeypatch):
+    whole = run("trial", "whole", small(), 0)
+    with pytest.raises(ValueError, match="no checkpoint"):
+        run("trial", "cut", small(), 0, unfinished=True)
+
+    class Cut(Checkpoint):
+        def on_epoch_end(self, run):
+            super().on_epoch_end(run)
+            if isinstance(run.estimator, DEC) and run.epoch == 2:
+                raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runner, "Checkpoint", Cut)
+        with pytest.raises(KeyboardInterrupt):
+            run("trial", "cut", small(), 0)
+    part = run("trial", "cut", small(), 0, unfinished=True)
+    assert part["unfinished"] == "2 of 3 epochs" and part["history"]["loss"] == whole["history"]["loss"][:2]
+    assert part["scores"]["acc"] == pytest.approx(whole["history"]["acc"][1], abs=1e-4)
+    again = run("trial", "cut", small(), 0)
+    assert "unfinished" not in again and again["history"]["loss"] == whole["history"]["loss"]
+    assert again["scores"] == whole["scores"] == run("trial", "cut", small(), 0, unfinished=True)["scores"]
+
+
 def test_experiments_share_an_autoencoder(here, monkeypatch):
     """The second experiment trains none, and still counts the seconds; other data, seed or parameters: another one."""
     first = run("trial", "first", small(), 0)
@@ -80,12 +107,12 @@ def test_experiments_share_an_autoencoder(here, monkeypatch):
     second = run("other", "second", small(), 0)
     assert set(seen) == {"DEC"} and files[0].stat().st_mtime_ns == written
     assert second["scores"] == first["scores"] and second["seconds"] >= 1000
-    for number, (autoencoder, n, seed) in enumerate(((3, 900, 0), (3, None, 1), (4, None, 0)), start=2):
+    for count, (autoencoder, n, seed) in enumerate(((3, 900, 0), (3, None, 1), (4, None, 0)), start=2):
         configuration = small()
         configuration.n = n
         configuration.autoencoder.set_params(latent_dim=autoencoder)
-        run("trial", f"number {number}", configuration, seed)
-        assert len(list((here / "checkpoints" / "autoencoders").glob("*.ckpt"))) == number
+        run("trial", f"number {count}", configuration, seed)
+        assert len(list((here / "checkpoints" / "autoencoders").glob("*.ckpt"))) == count
 
 
 def test_a_clusterer_without_an_autoencoder_on_a_subset(here):
@@ -204,10 +231,201 @@ def test_results_on_file(path):
 def test_the_pages_show_what_is_on_file():
     for page in command.PAGES:
         text = page.read_text(encoding="utf-8")
-        assert "<!-- results: " in text
-        assert text == command.with_summaries(text), "renew the tables: python -m experiments --pages"
+        assert "<!-- verdicts: " in text or "<!-- headlines -->" in text
+        assert text == command.renewed(text), "renew the tables: python -m experiments --pages"
 
 
-def test_every_experiment_has_a_table():
-    shown = re.findall(r"<!-- results: (\w+) -->", (ROOT / "experiments" / "README.md").read_text(encoding="utf-8"))
-    assert sorted(shown) == command.names()
+@pytest.mark.parametrize(
+    ("experiment", "configuration", "shape", "n_classes"),
+    [
+        ("samplawski_kmeans", "emnist-author", (1, 28, 28), 26),
+        ("samplawski_kmeans", "emnist-minibatch-100", (1, 28, 28), 26),
+        ("lim_reuters", "reuters10k-dcan", (2000,), 4),
+        ("lim_features", "mnist-resnet18-dcan", (1, 28, 28), 10),
+        ("lim_features", "cifar-resnet50-abc", (3, 32, 32), 10),
+    ],
+)
+def test_what_waits_for_data_or_weights_runs_on_made_ones(
+    here, monkeypatch, experiment, configuration, shape, n_classes
+):
+    """One epoch on few random samples, with features that a stand-in for the backbone gives."""
+    draw = np.random.default_rng(0)
+    x, y = draw.random((600, *shape), dtype=np.float32), draw.integers(0, n_classes, 600)
+    names = [str(k) for k in range(n_classes)]
+
+    def made(name, split, **options):
+        return Dataset(name, x, y, names, "made")
+
+    class Backbone:
+        def __init__(self, name, size):
+            self.name, self.size = name, size
+
+        def transform(self, x):
+            return x.reshape(len(x), -1)[:, :100] ** 2
+
+    module = importlib.import_module(f"experiments.{experiment}")
+    monkeypatch.setattr(runner, "load", made)
+    monkeypatch.setattr("experiments.lim_features.PretrainedFeatures", Backbone)
+    chosen = module.configurations()[configuration]
+    for estimator in (chosen.autoencoder, chosen.clusterer):
+        if estimator is not None and "epochs" in estimator.get_params(deep=False):
+            estimator.set_params(epochs=1)
+    result = run(experiment, configuration, chosen, 0)
+    assert result["n"] == 600 and 0 <= result["scores"]["v_measure"] < 1
+    assert result["parameters"]["clusterer"]["n_clusters"] == (260 if n_classes == 26 else n_classes)
+
+
+# --- verdicts ---------------------------------------------------------------------------------------------------------
+
+
+def claim(value=None, **options):
+    return Claim("paper", "table 1", "ACC", str(value), value, **{"runs": ["trial/a"]} | options)
+
+
+@pytest.fixture
+def on_file(here, monkeypatch):
+    """on_file(configuration, [values]): results of an experiment "trial" with these ACC, one a seed."""
+    module = types.ModuleType("experiments.trial")
+    configurations: dict[str, Configuration] = {}
+    module.SEEDS, module.configurations = range(5), lambda: configurations
+    monkeypatch.setitem(sys.modules, "experiments.trial", module)
+
+    def write(configuration, values, **further):
+        configurations[configuration] = Configuration("digits", "all", None, None)
+        for seed, value in enumerate(values):
+            path = runner.result_path("trial", configuration, seed)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps({"scores": {"acc": value}} | further))
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("value", "verdict"),
+    [(0.55, "confirmed"), (0.62, "confirmed"), (0.63, "not reached"), (0.48, "confirmed"), (0.47, "exceeded")],
+)
+def test_a_number_is_confirmed_within_our_runs_or_near_them(on_file, value, verdict):
+    on_file("a", [0.6, 0.5, 0.57])
+    assert judge(claim(value)).verdict == verdict
+
+
+def test_bounds_and_comparisons(on_file):
+    on_file("a", [0.6, 0.5])
+    on_file("b", [0.54, 0.56])
+    on_file("c", [])
+    assert judge(claim(0.54, relation="above")).verdict == "confirmed"
+    assert judge(claim(0.56, relation="above")).verdict == "not reached"
+    # The means are equal, but one of our runs is below the rival's.
+    assert judge(claim(rival=["trial/b"], relation="better")).verdict == "not reached"
+    assert judge(claim(rival=["trial/b"], relation="on par")).verdict == "confirmed"
+    assert judge(claim(rival=["trial/b"], relation="on par", runs=["trial/c"])).verdict == "not run yet"
+    on_file("c", [0.52])
+    assert judge(claim(rival=["trial/b"], relation="on par", runs=["trial/c"])).verdict == "not reached"
+    assert judge(claim(rival=["trial/c"], relation="better", runs=["trial/b"])).verdict == "confirmed"
+
+
+def test_the_reading_nearest_to_the_number_counts(on_file):
+    for name, values in (("a", [0.9, 0.9]), ("b", [0.6, 0.5]), ("c", [])):
+        on_file(name, values)
+    runs = ["trial/a", "trial/b", "trial/c"]
+    assert judge(claim(0.58, runs=runs)).run == "trial/b" and judge(claim(0.8, runs=runs)).run == "trial/a"
+    assert judge(claim(0.58, runs=runs, relation="above")).run == "trial/a"
+
+
+def test_what_no_run_tells(on_file):
+    on_file("a", [])
+    assert judge(claim(0.5)).verdict == "not run yet"
+    assert judge(claim(0.5, waits_for="a GPU")).verdict == "waits for a GPU"
+    assert judge(claim(0.5, waits_for="a GPU", runs=[])).verdict == "waits for a GPU"
+    with pytest.raises(KeyError, match="no such"):
+        judge(claim(0.5, runs=["trial/no such"]))
+
+
+def test_a_number_by_another_formula_than_printed(on_file):
+    on_file("a", [0.34], measured={"rand": 0.9})
+    assert judge(claim(0.34, printed_key="measured.rand")).verdict == "cannot be as printed"
+    assert judge(claim(0.9, printed_key="measured.rand")).verdict == "not reached"
+    on_file("a", [0.34], measured={"rand": 0.35})
+    assert judge(claim(0.34, printed_key="measured.rand")).verdict == "confirmed"
+
+
+def test_numbers_are_found_in_a_result():
+    result = {"scores": {"acc": 0.5}, "history": {"acc": [0.1, None, 0.7, 0.6]}, "measured": {"noise 50 v": 3}}
+    found = [number(result, f"history.acc.{part}") for part in ("first", "max", "min", "last")]
+    assert found == [0.1, 0.7, 0.1, 0.6]
+    assert number(result, "measured.noise 50 v") == 3 and number(result, lambda result: len(result)) == 3
+
+
+def test_verdicts_on_the_pages_agree_with_the_files():
+    """Mean, lowest and highest of every row, computed here from the files, stand in the page's row, and the verdict."""
+    text = (ROOT / "experiments" / "README.md").read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if line.startswith("| ") and "**" in line]
+    assert len(rows) == len(CLAIMS)
+    n_numbers = 0
+    for row in rows:
+        place, printed, ours, *_ = (cell.strip() for cell in row.strip("|").split(" | "))
+        (found,) = [c for c in CLAIMS if f"{c.where}: {c.what}" == place and c.printed == printed]
+        values = judge(found).ours
+        assert (ours == "–") == (not values)
+        if values:
+            shown = [float(text.replace("−", "-")) for text in re.findall(r"−?\d*\.\d+", ours)]
+            expected = [
+                sum(values) / len(values),
+                *([np.std(values, ddof=1), min(values), max(values)] if values[1:] else []),
+            ]
+            np.testing.assert_allclose(shown[: len(expected)], expected, atol=0.051 if max(values) >= 2 else 0.00051)
+            n_numbers += 1
+    assert n_numbers > 20
+
+
+def test_every_experiment_has_a_claim_and_every_claim_a_configuration():
+    used = set()
+    for each in CLAIMS:
+        for name in (*each.runs, *each.rival):
+            files_of(name)  # raises KeyError for a configuration that is not there
+            used.add(name.split("/")[0])
+        assert each.runs or each.waits_for or judge(each).verdict == "not run yet"
+        assert each.paper in PAPERS
+    assert used == set(command.names()), "say in experiments/claims.py what the experiment is to show"
+    assert sum(each.headline for each in CLAIMS) <= 15
+
+
+# --- figures ----------------------------------------------------------------------------------------------------------
+
+
+def test_figures_are_those_of_the_results_on_file():
+    index = json.loads(figures.INDEX.read_text())
+    pictures = {path.stem: path for path in figures.FIGURES.glob("*.png")}
+    assert set(index) == set(pictures) and len(index) >= 5
+    assert sum(path.stat().st_size for path in pictures.values()) <= 3_000_000
+    page = (ROOT / "experiments" / "README.md").read_text(encoding="utf-8")
+    for name, entry in index.items():
+        assert len(entry["alt"]) > 40 and f"![{entry['alt']}](figures/{name}.png)" in page
+        stale = entry["sources"] != figures.digests(list(entry["sources"]))
+        assert not stale, f"{name}: the results have changed, draw it again: python -m experiments figures"
+
+
+def test_a_figure_without_its_runs_is_not_drawn(tmp_path, monkeypatch):
+    def missing(sources):
+        sources.some("nguyen_kmeans/toy")
+        raise figures.NotOnFile("trial/a")
+
+    def drawn(sources):
+        fig, ax = figures.figure()
+        ax.plot(figures.curves(sources.some("nguyen_kmeans/soft"), "acc")[0])
+        return fig, "A line that rises, then stays."
+
+    monkeypatch.setattr(figures, "FIGURES", tmp_path)
+    monkeypatch.setattr(figures, "INDEX", tmp_path / "figures.json")
+    monkeypatch.setattr(
+        figures, "DRAWINGS", [figures.Drawing("Nguyen", "one", missing), figures.Drawing("Nguyen", "two", drawn)]
+    )
+    (tmp_path / "one.png").write_bytes(b"old")
+    report = figures.draw_all()
+    assert "one: not drawn, trial/a is not on file" in report and not (tmp_path / "one.png").exists()
+    assert (tmp_path / "two.png").read_bytes()[:4] == b"\x89PNG"
+    assert figures.gallery("Nguyen") == "![A line that rises, then stays.](figures/two.png)"
+    assert "No run" in figures.gallery("Lim")
+    assert set(json.loads((tmp_path / "figures.json").read_text())["two"]["sources"]) == {
+        f"results/nguyen_kmeans/soft-seed{seed}.json" for seed in range(10)
+    }

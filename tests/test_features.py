@@ -15,11 +15,11 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from pretend_device import pretend
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from torch import nn
-from torch._subclasses.fake_tensor import FakeTensorMode
 from torchvision import models
 
 from dclib import data, features
@@ -531,16 +531,13 @@ def test_the_progress_bar_counts_all_images_and_shows_only_what_takes_time(image
     assert "tiny:" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("kind", "room"), [("cuda", 10**12), ("cuda", 0), ("mps", 10**12)])
 @pytest.mark.parametrize("name", ["tiny", "efficientnet_lite0"])
-def test_all_tensors_are_on_the_device_of_the_images(name, lite):
-    estimator, backbone = extract(backbone=name), BACKBONES[name]
-    with FakeTensorMode(allow_non_fake_inputs=True), torch.device("cuda"):
-        network = (
-            backbone.build(32) if name == "tiny" else lite.EfficientNet.from_name("efficientnet-lite0", image_size=32)
-        )
-        network.forward = getattr(network, "extract_features", network.forward)
-        z = estimator._forward(network.eval(), torch.rand(2, 1, 8, 8), backbone, "32-true")
-    assert z.device.type == "cuda" and z.shape == (2, backbone.dim) and z.dtype == torch.float32
+def test_on_a_pretended_gpu(name, kind, room, images, lite):
+    expected = extract(backbone=name, cache=False).fit_transform(images)
+    with pretend(kind, room):
+        found = extract(backbone=name, cache=False, batch_size=3, device="auto").fit_transform(images)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
 def test_a_clone_is_unfitted(images):

@@ -10,6 +10,7 @@ from sklearn.mixture import GaussianMixture as SklearnMixture
 
 from dclib import gmm
 from dclib.data import load
+from dclib.engine.rows import Shifted
 from dclib.gmm import COVARIANCE_TYPES, GaussianMixture, Mixture, em_step, log_joint
 from dclib.kmeans import KMeans
 from dclib.metrics import clustering_accuracy
@@ -163,6 +164,21 @@ def test_no_array_of_samples_times_components_times_features(monkeypatch):
     x, _ = skewed(50_000, 4, 10)
     GaussianMixture(4, n_init=1, max_iter=3, tol=1e3).fit(x)
     assert max(sizes) < 50_000 * 4 * 10 / 8
+
+
+@pytest.mark.parametrize("init", ["k-means", "balanced", "random"])
+def test_a_memmap_is_read_in_blocks_and_gives_the_same_mixture(init, tmp_path, monkeypatch):
+    np.save(tmp_path / "x.npy", (skewed(4000)[0] + 100).astype(np.float32))
+    x = np.load(tmp_path / "x.npy", mmap_mode="r")
+    options = {"n_components": 4, "init": init, "n_init": 2, "random_state": 0}
+    array = GaussianMixture(**options).fit(np.array(x))
+    copies = []
+    original = Shifted.__init__
+    monkeypatch.setattr(Shifted, "__init__", lambda self, *a: (copies.append(0), original(self, *a))[1])
+    memmap = GaussianMixture(**options).fit(x)
+    assert len(copies) == 2  # for fit and for labels_
+    np.testing.assert_allclose(memmap.covariances_, array.covariances_, rtol=1e-3, atol=1e-4)
+    assert np.array_equal(memmap.labels_, array.labels_) and np.array_equal(memmap.predict(x), array.labels_)
 
 
 def test_shapes_that_k_means_cannot_see():

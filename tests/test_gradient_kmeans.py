@@ -138,6 +138,22 @@ def test_the_running_mean_reaches_back_one_epoch(digits):
     assert model.optimizer_state_["counts"].sum() == pytest.approx(n * (1 - (1 - b / n) ** 51), rel=1e-5)
 
 
+@pytest.mark.parametrize(("optimizer", "temperature"), [("mean", 0.0), ("adam", 0.0), ("sgd", 1.0)])
+def test_a_step_talks_to_the_other_processes_once(optimizer, temperature):
+    x, centers = points()
+    talks = []
+
+    def total(means):
+        talks.append(means)
+        return means.clone()
+
+    alone, together = (_Descent(centers.detach().clone(), optimizer, 0.1, temperature) for _ in range(2))
+    alone.step(x, len(x), math.inf), together.step(x, len(x), math.inf, total)
+    assert [len(means) for means in talks] == [4 * 3 + 4]
+    assert torch.equal(alone.centers, together.centers) and torch.equal(alone.counts, together.counts)
+    assert not torch.equal(alone.centers, centers)
+
+
 def test_a_single_sample_moves_its_center_by_one_nth():
     model = GradientKMeans(2, init=np.array([[0.0], [10.0]]))
     for x, centers in [(1.0, [1.0, 10.0]), (2.0, [1.5, 10.0]), (3.0, [2.0, 10.0]), (8.0, [2.0, 8.0])]:
@@ -183,6 +199,26 @@ def test_starts(digits):
             losses.append(float(assign(torch.from_numpy(digits), torch.from_numpy(centers))[1].mean()))
         assert len(set(losses)) == 8
     assert np.mean(starts["k-means++"]) < 0.95 * np.mean(starts["random"])
+
+
+def test_a_start_of_ones_own(digits):
+    def init(x, n_clusters, random_state):
+        return x[random_state.choice(len(x), n_clusters, replace=False)]
+
+    a, b = (GradientKMeans(10, init=init, epochs=2, random_state=seed).fit(digits) for seed in (0, 0))
+    assert np.array_equal(a.cluster_centers_, b.cluster_centers_)
+    start, _ = a._start(digits, 5)
+    assert all((digits == center).all(1).any() for center in start)
+    assert not np.array_equal(start, a._start(digits, 6)[0])
+    first = GradientKMeans(10, init=init, random_state=0).partial_fit(digits[:50])
+    assert first.cluster_centers_.shape == (10, 64)
+
+
+def test_integers_keep_their_digits():
+    x = np.repeat(2**24 + np.array([[0], [1], [5], [6]]), 5, axis=0)
+    model = GradientKMeans(4, init=x[::5], epochs=2, random_state=0).fit(x)
+    assert model.cluster_centers_[:, 0] - 2**24 == pytest.approx([0, 1, 5, 6])
+    assert GradientKMeans(4).partial_fit(x.astype(np.uint8)).cluster_centers_.dtype == np.float32
 
 
 @pytest.mark.parametrize("name", optimizers())
@@ -441,15 +477,6 @@ def test_images_can_be_streamed():
     assert np.array_equal(a.predict(images), b.predict(images))
     with pytest.raises(ValueError, match="images of shape"):
         a.partial_fit(np.zeros((10, 1, 4, 16)))
-
-
-@pytest.mark.parametrize("parameters", [{}, {"optimizer": "adam"}, {"temperature": 1.0, "optimizer": "sgd"}], ids=str)
-def test_a_step_stays_on_its_device(parameters):
-    """On "meta" every .item() and every tensor of another device raises."""
-    options = {"optimizer": "mean", "learning_rate": 0.1, "temperature": 0.0} | parameters
-    descent = _Descent(torch.empty(4, 3, device="meta"), **options)
-    loss, labels = descent.step(torch.empty(10, 3, device="meta"), 10, 100)
-    assert loss.device.type == labels.device.type == "meta" and labels.shape == (10,)
 
 
 @pytest.mark.parametrize(

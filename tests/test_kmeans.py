@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,8 @@ from sklearn.datasets import make_blobs
 from sklearn.exceptions import ConvergenceWarning
 
 from dclib.data import load
-from dclib.kmeans import KMeans, PlainSteps, assign, kmeans_plus_plus, lloyd, squared_distances, update
+from dclib.engine.processes import ALONE
+from dclib.kmeans import KMeans, PlainSteps, _refill, assign, kmeans_plus_plus, lloyd, squared_distances, update
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -91,6 +93,34 @@ def test_empty_clusters_are_refilled():
     model = KMeans(3, init=np.array([[4.0], [1e3], [2e3]])).fit(x)
     assert sorted(np.bincount(model.labels_).tolist()) == [2, 2, 2]
     assert model.inertia_ == pytest.approx(3 * 2 * 0.05**2)
+
+
+def test_a_refilled_cluster_takes_no_other_s_only_point():
+    """The farthest point, 60, is all that cluster 1 has: cluster 2 gets the next one, of a cluster with others left."""
+    x, centers = torch.tensor([[0.0], [1.0], [9.0], [60.0]]), torch.tensor([[0.0], [100.0], [1e6]])
+    labels, distances = assign(x, centers)
+    assert labels.tolist() == [0, 0, 0, 1] and distances.argmax() == 3
+    assert _refill(x, labels, distances, 3, torch.ones(4), ALONE).tolist() == [0, 0, 2, 1]
+    # Two empty ones: the second takes what the first has left, and the last point of each cluster stays.
+    labels, distances = assign(x, torch.tensor([[0.0], [100.0], [1e6], [2e6]]))
+    assert _refill(x, labels, distances, 4, torch.ones(4), ALONE).tolist() == [0, 3, 2, 1]
+    # Points without weight are no points: of the three in cluster 0 only one counts, and it stays.
+    labels, distances = assign(x, centers)
+    assert _refill(x, labels, distances, 3, torch.tensor([1.0, 0.0, 0.0, 1.0]), ALONE).tolist() == [0, 0, 0, 1]
+
+
+@pytest.mark.parametrize("tol", [0, 1e-4, 1e-2])
+@pytest.mark.parametrize("max_iter", [1, 3, 300])
+def test_iterations_are_counted_as_scikit_learn_counts_them(digits, tol, max_iter):
+    """Also the one that finds nothing to change; from the same starts."""
+    x = digits + 0.01 * np.random.default_rng(0).standard_normal(digits.shape)
+    for start in (x[:10], x[100:150], x[300:302]):
+        options = {"init": start, "tol": tol, "max_iter": max_iter}
+        ours = KMeans(len(start), **options).fit(x)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            theirs = SklearnKMeans(len(start), n_init=1, algorithm="lloyd", **options).fit(x)
+        assert ours.n_iter_ == theirs.n_iter_ == len(ours.inertia_history_) - 1
 
 
 def test_fewer_distinct_points_than_clusters_warn_and_stay_finite():

@@ -2,9 +2,18 @@ from itertools import permutations
 
 import numpy as np
 import pytest
-from sklearn.metrics import adjusted_rand_score, v_measure_score
+from sklearn.metrics import adjusted_rand_score, mutual_info_score, v_measure_score
 
-from dclib.metrics import clustering_accuracy, contingency, match_labels, psnr, purity, scores
+from dclib.metrics import (
+    adjusted_mutual_information,
+    clustering_accuracy,
+    contingency,
+    match_labels,
+    psnr,
+    purity,
+    rand_index,
+    scores,
+)
 
 # Two classes of five, three clusters: by hand, cluster 0 holds 4 + 1, cluster 1 holds 1 + 2, cluster 2 holds 0 + 2.
 Y = np.array([0, 0, 0, 0, 0, 1, 1, 1, 1, 1])
@@ -88,6 +97,38 @@ def test_scores_by_hand():
     assert s["v_measure"] == pytest.approx(2 * (mutual / h_y) * (mutual / h_l) / (mutual / h_y + mutual / h_l))
 
 
+def test_rand_index_is_the_share_of_pairs_that_agree():
+    pairs = [(i, j) for i in range(10) for j in range(i)]
+    agree = [(Y[i] == Y[j]) == (LABELS[i] == LABELS[j]) for i, j in pairs]
+    assert rand_index(Y, LABELS) == pytest.approx(np.mean(agree))
+    assert rand_index(Y, 1 - Y) == 1.0
+
+
+def test_rand_index_is_high_by_chance_and_ari_is_not():
+    rng = np.random.default_rng(0)
+    y, labels = np.repeat(np.arange(10), 200), rng.integers(10, size=2000)
+    assert rand_index(y, labels) == pytest.approx(0.82, abs=0.002)  # 1 − 2 · .1 · .9
+    assert scores(y, labels)["ari"] == pytest.approx(0, abs=0.005)
+
+
+@pytest.mark.parametrize("average", ["arithmetic", "geometric", "min", "max"])
+def test_ami_is_what_exceeds_chance(average):
+    """Chance, E[I], by brute force: the mean mutual information over all orders of the labels of six samples."""
+    y, labels = np.array([0, 0, 0, 1, 1, 1]), np.array([0, 0, 1, 1, 2, 2])
+    chance = np.mean([mutual_info_score(y, order) for order in permutations(labels)])
+    h_y, h_l = np.log(2), np.log(3)
+    mean = {"arithmetic": (h_y + h_l) / 2, "geometric": (h_y * h_l) ** 0.5, "min": h_y, "max": h_l}[average]
+    want = (mutual_info_score(y, labels) - chance) / (mean - chance)
+    assert adjusted_mutual_information(y, labels, average=average) == pytest.approx(want)
+
+
+def test_ami_defaults_to_the_arithmetic_mean_and_names_another():
+    assert adjusted_mutual_information(Y, LABELS) == adjusted_mutual_information(Y, LABELS, average="arithmetic")
+    assert adjusted_mutual_information(Y, np.arange(10)) == pytest.approx(0, abs=1e-9)  # where V is far above 0
+    with pytest.raises(ValueError, match="average='mean' is not known: choose one of 'arithmetic'"):
+        adjusted_mutual_information(Y, LABELS, average="mean")
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_renaming_changes_nothing(seed):
     rng = np.random.default_rng(seed)
@@ -144,7 +185,10 @@ def test_match_labels_names_left_over_clusters_as_no_class():
     assert set(words) == {"cat", "dog", "unmatched 1"}
 
 
-@pytest.mark.parametrize("function", [contingency, clustering_accuracy, match_labels, purity, scores])
+@pytest.mark.parametrize(
+    "function",
+    [adjusted_mutual_information, clustering_accuracy, contingency, match_labels, purity, rand_index, scores],
+)
 @pytest.mark.parametrize(
     ("y", "labels", "message"),
     [

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from dclib.networks import ACTIVATIONS, ConvAutoencoder, DenseAutoencoder
+from dclib.networks import ACTIVATIONS, BatchNormAutoencoder, ConvAutoencoder, DenseAutoencoder, ShallowAutoencoder
 
 
 def count(module):
@@ -41,6 +41,46 @@ def test_a_pair_of_activations_goes_to_encoder_and_decoder(name):
     assert used == [[ACTIVATIONS[name]] * 2, [nn.Tanh] * 2]
 
 
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32), (1, 16, 16), (2, 17, 30), (1, 31, 19)])
+def test_the_network_with_batch_normalisation(shape):
+    """4 × 4, stride 2, 40-80-160-320 channels, all but the outermost layers normalised, output in [0, 1]."""
+    network = BatchNormAutoencoder(shape)
+    z, reconstruction = network(torch.rand(4, *shape))
+    assert z.shape == (4, 20) and reconstruction.shape == (4, *shape)
+    assert 0 <= reconstruction.min() and reconstruction.max() <= 1
+    down = [m for m in network.encoder if isinstance(m, nn.Conv2d)]
+    assert [m.out_channels for m in down] == [40, 80, 160, 320]
+    assert {(m.kernel_size, m.stride) for m in down} == {((4, 4), (2, 2))}
+    widths = [[m.num_features for m in part if isinstance(m, nn.BatchNorm2d)] for part in network.children()]
+    assert widths == [[80, 160, 320], [160, 80, 40]]
+
+
+def test_batch_normalisation_takes_a_batch_of_one():
+    network = BatchNormAutoencoder((1, 16, 16))
+    with pytest.raises(ValueError, match="more than 1 value"):
+        nn.BatchNorm2d(320)(torch.rand(1, 320, 1, 1))
+    assert torch.isfinite(network(torch.rand(1, 1, 16, 16))[1]).all()
+    deepest = network.encoder[9]
+    assert deepest.num_features == 320 and deepest.num_batches_tracked == 0  # one value has no variance to learn from
+
+
+@pytest.mark.parametrize("network", [DenseAutoencoder, ConvAutoencoder, BatchNormAutoencoder])
+def test_an_activation_of_the_code_comes_last(network):
+    linear, sigmoid = (network((1, 16, 16), 3, latent_activation=name).eval() for name in (None, "sigmoid"))
+    sigmoid.load_state_dict(linear.state_dict())
+    x = torch.rand(5, 1, 16, 16)
+    assert isinstance(sigmoid.encoder[-1], nn.Sigmoid) and not isinstance(sigmoid.decoder[0], nn.Sigmoid)
+    torch.testing.assert_close(sigmoid.encode(x), linear.encode(x).sigmoid())
+    assert sigmoid.config["latent_activation"] == "sigmoid"
+
+
+def test_unknown_activations_of_the_code_are_named():
+    with pytest.raises(ValueError, match="latent_activation='swoosh' is not known: give None or one of relu"):
+        DenseAutoencoder((4,), latent_activation="swoosh")
+    with pytest.raises(ValueError, match="the code of a shallow network has its `activation`"):
+        ShallowAutoencoder((4,), 2, latent_activation="sigmoid")
+
+
 @pytest.mark.parametrize("activation", ["swoosh", ("relu",), ("relu", "x")])
 def test_unknown_activations_are_named(activation):
     with pytest.raises(ValueError, match="is not known: give one of relu"):
@@ -51,3 +91,8 @@ def test_unknown_activations_are_named(activation):
 def test_images_too_small_for_the_convolutions_are_refused(shape):
     with pytest.raises(ValueError, match="at least 8 pixels"):
         ConvAutoencoder(shape)
+
+
+def test_images_too_small_for_four_layers_are_refused():
+    with pytest.raises(ValueError, match="at least 16 pixels"):
+        BatchNormAutoencoder((1, 14, 14))

@@ -58,9 +58,11 @@ def run(tmp_path):
     def run(script: str, **arrays: np.ndarray) -> tuple[dict, list[dict]]:
         np.savez(tmp_path / "arrays.npz", **arrays)
         before = f"import os\nimport numpy as np\narrays = np.load({str(tmp_path / 'arrays.npz')!r})\nresults = {{}}\n"
+        before += "import torch\ntorch._C._mps_is_available = lambda: False\n"
         after = f"\nnp.savez({str(tmp_path)!r} + '/' + os.environ.get('RANK', 'one'), **results)\n"
         (tmp_path / "script.py").write_text(before + script + after)
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        # All on the CPU, wherever the tests run: one GPU would be too few for two processes.
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
         for launcher in ([], TORCHRUN):
             done = subprocess.run(
                 [sys.executable, *launcher, tmp_path / "script.py"],
@@ -133,6 +135,31 @@ results = {"labels": model.labels_, "centers": model.cluster_centers_, "inertia"
         assert len(np.unique(found["labels"])) == 2
 
 
+def test_without_a_seed_all_processes_have_one_model(run):
+    """Each would draw a seed of its own; starts, balanced clusters and what clusters a latent space are the same."""
+    script = """
+from dclib import Autoencoder, BalancedKMeans, GaussianMixture, KMeans, LatentClustering
+x, options = arrays["x"], {"n_init": 1}
+autoencoder = Autoencoder(2, hidden=(8,), epochs=1, random_state=0).fit(x)
+init = lambda x, k, random_state: x[random_state.choice(len(x), k)]
+for model in (
+    KMeans(9, init="random", **options), BalancedKMeans(9, **options), GaussianMixture(9, init="random", **options),
+    LatentClustering(autoencoder, GaussianMixture(9, init="random", **options)),
+    LatentClustering(autoencoder, KMeans(9, init=init, **options)),
+):
+    model.fit(x)
+    results[f"{len(results)} labels"] = model.labels_
+    again = model.fit(x).labels_
+    results[f"{len(results)} differs"] = not np.array_equal(results[f"{len(results) - 1} labels"], again)
+"""
+    one, two = run(script, x=np.random.default_rng(0).standard_normal((400, 3)))
+    assert len(one) == 10
+    for name in one:
+        assert np.array_equal(two[0][name], two[1][name]), name
+        if name.endswith("differs"):  # else it would have had a seed
+            assert one[name] and two[0][name]
+
+
 def test_gradient_kmeans(run):
     """Batches that do not divide by two, centers that start far away and are revived, both kinds of steps."""
     script = """
@@ -176,13 +203,16 @@ for name, more in {"plain": {}, "noise": {"noise": 0.3}, "augment": {"augment": 
     results |= {f"{name} codes": autoencoder.transform(x), f"{name} loss": autoencoder.history_["loss"]}
     autoencoder.fit(x)  # from the checkpoint
     results[f"{name} codes again"] = autoencoder.transform(x)
-for name, more in {"dec": {}, "idec": {"reconstruction_weight": 1.0}, "augmented dec": {"augment": True}}.items():
+for name, more in {
+    "dec": {}, "mixture dec": {"init": "gmm"}, "idec": {"reconstruction_weight": 1.0},
+    "augmented dec": {"augment": True},
+}.items():
     model = DEC(10, autoencoder=autoencoder, n_init=2, update_interval=2, tol=0, **options, **more).fit(x)
     results |= {f"{name} codes": model.transform(x), f"{name} centers": model.cluster_centers_}
     results |= {f"{name} labels": model.labels_, f"{name} history": model.history_.to_frame().to_numpy()}
 """
     one, two = run(script, x=load("digits").x[:601])
-    assert len(one) == 21
+    assert len(one) == 25
     for found in two:
         for name in one:
             np.testing.assert_allclose(found[name], one[name], atol=2e-5, err_msg=name)
@@ -209,9 +239,10 @@ models = {
     name: DCAN(4, autoencoder=autoencoder, **options | {"epochs": 4}, **more)
     for name, more in {
         "default": {}, "mixture": {"clustering": "gmm", "update_interval": 3},
-        "alone": {"reconstruction_weight": 0, "conditional": False},
+        "alone": {"reconstruction_weight": 0, "conditional": False}, "buffer": {"buffer_size": 64},
     }.items()
 }
+models["closed form"] = GaussianDivergence(4, autoencoder=autoencoder, **options | {"epochs": 4})
 """,
 }
 
@@ -226,6 +257,7 @@ from dclib.autoencoded_kmeans import AutoencodedKMeans
 from dclib.autoencoder import Autoencoder
 from dclib.dcan import DCAN
 from dclib.dcra import DCRA
+from dclib.gaussian_divergence import GaussianDivergence
 x = arrays["x"]
 options = {"epochs": 6, "batch_size": 32, "precision": "32-true", "random_state": 0}
 """
@@ -235,10 +267,57 @@ for name, model in models.items():
     results[f"{name} centers"] = model.cluster_centers_
 """
     one, (first, second) = run(before + JOINT[method] + after, x=load("digits").x[:301])
-    assert len(one) == (9 if method == "dcan" else 6)
+    assert len(one) == (15 if method == "dcan" else 6)
     for name in one:
         assert np.array_equal(first[name], second[name])
         if name.endswith("labels"):
             assert np.mean(first[name] == one[name]) > 0.99
         else:
             np.testing.assert_allclose(first[name], one[name], atol=2e-3 * np.abs(one[name]).max())
+
+
+def test_all_processes_stop_when_the_first_one_does(run):
+    """What makes a process stop may differ in the last digit on unlike machines. None waits for those that stopped."""
+    script = """
+from dclib.autoencoder import Autoencoder
+from dclib.engine.callbacks import Callback, Checkpoint
+
+class StopOf(Callback):
+    def __init__(self, rank):
+        self.rank = rank
+
+    def on_epoch_end(self, run):
+        run.stop |= run.epoch == 2 and run.fabric.global_rank == self.rank
+
+for rank in (0, 1):
+    path = f"{os.path.dirname(__file__)}/{os.environ.get('WORLD_SIZE')}-{rank}.ckpt"
+    options = {"epochs": 5, "batch_size": 32, "precision": "32-true", "random_state": 0}
+    model = Autoencoder(2, hidden=(8,), callbacks=[StopOf(rank), Checkpoint(path, every=9)], **options)
+    results[f"epochs of {rank}"] = len(model.fit(arrays["x"]).history_)
+"""
+    from dclib.data import load
+
+    _, two = run(script, x=load("digits").x[:200])
+    for found in two:
+        assert found["epochs of 0"] == 2 and found["epochs of 1"] == 5
+
+
+def test_batch_normalisation(run):
+    """Each process normalises by its own rows, so the model is not that of one process; but all have the same."""
+    from dclib.data import load
+
+    script = """
+from dclib.autoencoder import Autoencoder
+from dclib.dec import DEC
+x = arrays["x"]
+options = {"epochs": 3, "batch_size": 40, "precision": "32-true", "random_state": 0}
+autoencoder = Autoencoder(3, network="conv-bn", hidden=(4, 6, 8, 8), **options).fit(x)
+model = DEC(4, autoencoder=autoencoder, n_init=2, tol=0, **options).fit(x)
+for name, fitted in {"autoencoder": autoencoder, "dec": model.autoencoder_}.items():
+    results |= {f"{name} {key}": value.numpy() for key, value in fitted.network_.state_dict().items()}
+"""
+    x = np.kron(load("digits").x[:201], np.ones((2, 2), np.float32))
+    _, (first, second) = run(script, x=x)
+    assert any("running_var" in name for name in first)
+    for name in first:
+        np.testing.assert_array_equal(first[name], second[name], err_msg=name)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from dclib.engine.rows import Rows, Shifted, as_tensor, cluster_sums, is_memmap, one_hot, row_blocks
+from dclib.engine import rows
+from dclib.engine.rows import Rows, Shifted, as_tensor, cluster_sums, is_memmap, map_rows, one_hot, row_blocks
 
 
 @pytest.mark.parametrize("n", [1, 255, 256, 257, 100_000])
@@ -59,3 +60,32 @@ def test_rows_hand_out_batches_without_copying_the_data_first():
     assert rows[torch.tensor([4, 0])].tolist() == [[[[8], [9]]], [[[0], [1]]]]
     assert rows.tensor.data_ptr() == x.ctypes.data
     assert len(rows) == 6
+
+
+def test_data_go_to_the_gpu_where_they_take_less_than_half_of_it(monkeypatch):
+    sent = []
+    monkeypatch.setattr(torch.Tensor, "to", lambda self, device, **_: sent.append(device) or self)
+    x, cuda = np.zeros((10, 4), np.float32), torch.device("cuda", 0)  # 160 bytes
+    for free, goes in ((320, False), (321, True)):
+        sent.clear()
+        monkeypatch.setattr(rows, "free_memory", lambda device, free=free: free)
+        Rows(x, (4,), cuda)
+        assert sent == [cuda] * goes
+
+
+def test_a_memmap_is_not_read_whole_for_a_device_that_shares_the_memory(tmp_path, monkeypatch):
+    np.save(tmp_path / "x.npy", np.arange(40, dtype=np.float32).reshape(10, 4))
+    x = np.load(tmp_path / "x.npy", mmap_mode="r")
+    monkeypatch.setattr(rows, "free_memory", lambda device: 10**9)
+    sent = []
+    monkeypatch.setattr(torch.Tensor, "to", lambda self, device, **_: sent.append(tuple(self.shape)) or self)
+    data = Rows(x, (4,), torch.device("mps"))
+    assert sent == [] and not data.at_hand
+    Rows(np.array(x), (4,), torch.device("mps"))
+    assert sent == [(10, 4)]
+
+
+def test_results_are_collected_in_main_memory_if_asked(digits):
+    data = Rows(digits.x, (1, 8, 8), torch.device("cpu"))
+    assert np.array_equal(map_rows(lambda x: 2 * x, data, to_cpu=True).numpy(), 2 * digits.x)
+    assert map_rows(lambda x: x.to("meta"), data).device.type == "meta"  # else where `function` leaves them

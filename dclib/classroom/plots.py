@@ -234,6 +234,31 @@ def cross(ax: Axes, centers, size: float = 220) -> None:
         ax.scatter(at[0], at[1], s=size, marker="X", color=text_color(k), edgecolors="white", linewidths=2, zorder=5)
 
 
+def border(ax: Axes, a, b) -> None:
+    """The line halfway between two centers a, b (2,): on which side of it a point lies decides its cluster."""
+    a, b = np.asarray(a), np.asarray(b)
+    middle, along = (a + b) / 2, np.array([b[1] - a[1], a[0] - b[0]])
+    ax.autoscale(False)
+    ax.axline(middle, middle + along, color="black", linestyle="--", linewidth=2.5)
+
+
+def lloyd_run(x, labels, losses, path) -> Figure:
+    """One run of Lloyd's algorithm on points x (n, 2): how the centers moved, and the loss after each half step.
+
+    labels (n,), losses: one after each assignment and each update in turn, path (steps, k, 2) of the centers.
+    """
+    fig, (left, right) = figure(1, 2, width=11, height=4.6, width_ratios=[1.3, 1])
+    clusters(x, labels, path[-1], paths=path, ax=left, title="How the centres moved")
+    half, thousands = np.arange(1, len(losses) + 1), np.asarray(losses) / 1000
+    with style():
+        right.plot(half, thousands, color=GRAY)
+        right.plot(half[::2], thousands[::2], "o", markersize=9, label="points assigned")
+        right.plot(half[1::2], thousands[1::2], "s", markersize=9, label="centres moved")
+        right.set(xlabel="half step", ylabel="loss, in thousands", ylim=(0, None), title="The loss")
+        right.legend()
+    return fig
+
+
 def embedding(
     z,
     y=None,

@@ -16,15 +16,15 @@ import numpy as np
 from torch import Tensor
 
 from dclib import metrics
-from dclib.engine.rows import BLOCK, Rows
+from dclib.engine.rows import BLOCK
 
 if TYPE_CHECKING:
     import pandas as pd
-    from lightning_fabric import Fabric
 
 
 class History:
-    """What happened in each epoch: `rows` is a list of dicts, `history["loss"]` a column, `to_frame()` a DataFrame."""
+    """What happened in each epoch (or start): `rows` is a list of dicts, `history["loss"]` a column, `to_frame()` a
+    DataFrame."""
 
     def __init__(self, rows: Iterable[dict[str, float]] = ()):
         self.rows = list(rows)
@@ -49,17 +49,21 @@ class History:
 
 @dataclass
 class Run:
-    """One call of `train`, as the callbacks see it. `row` is this epoch's row of the history; `stop = True` ends it."""
+    """One call of `train`, as the callbacks see it. `row` is this epoch's row of the history; `stop = True` ends it.
+
+    What has no epochs, but several starts, runs over those (`dclib.engine.starts`): `unit` is then "start".
+    """
 
     estimator: Any
-    fabric: Fabric
+    fabric: Any  # a Fabric; None in k-means that runs in one process
     state: dict[str, Any]
-    data: Rows
+    data: Any  # Rows; None without epochs
     epochs: int
     seed: int
     epoch: int = 0
     history: History = field(default_factory=History)
     stop: bool = False
+    unit: str = "epoch"
 
     @property
     def row(self) -> dict[str, float]:
@@ -71,23 +75,33 @@ class Callback:
 
     def on_fit_start(self, run: Run) -> None: ...
 
+    def on_iteration(self, run: Run, report: dict[str, float]) -> None:
+        """Inside a start, where there are no epochs: the number of the iteration and the loss."""
+
     def on_epoch_end(self, run: Run) -> None: ...
 
     def on_fit_end(self, run: Run) -> None: ...
 
 
 class Progress(Callback):
-    """A progress bar over the epochs, in the notebook and in the terminal."""
+    """A progress bar over the epochs, or the starts, in the notebook and in the terminal."""
 
     def on_fit_start(self, run: Run) -> None:
         from tqdm.auto import tqdm
 
-        name, silent = type(run.estimator).__name__, not run.fabric.is_global_zero
-        self.bar = tqdm(total=run.epochs, initial=run.epoch, desc=name, unit="epoch", disable=silent)
+        name, silent = type(run.estimator).__name__, run.fabric is not None and not run.fabric.is_global_zero
+        # (miniters: an iteration, which moves the bar by nothing, shows its loss all the same)
+        self.bar = tqdm(total=run.epochs, initial=run.epoch, desc=name, unit=run.unit, disable=silent, miniters=0)
+
+    def on_iteration(self, run: Run, report: dict[str, float]) -> None:
+        self._show(report, 0)
 
     def on_epoch_end(self, run: Run) -> None:
-        self.bar.set_postfix({k: f"{v:.4g}" for k, v in run.row.items() if k != "epoch"}, refresh=False)
-        self.bar.update()
+        self._show({k: v for k, v in run.row.items() if k != run.unit}, 1)
+
+    def _show(self, values: dict[str, float], step: int) -> None:
+        self.bar.set_postfix({k: f"{v:.4g}" for k, v in values.items()}, refresh=False)
+        self.bar.update(step)
 
     def on_fit_end(self, run: Run) -> None:
         self.bar.close()
@@ -148,8 +162,13 @@ class Checkpoint(Callback):
     """Writes the state of training to `path` after every epoch; a later fit with the same `path` goes on from there.
 
     The file appears whole or not at all: an interruption at any moment (kill -9, power) costs at most `every` epochs,
-    and the training ends with the weights that it would have had. Raises ValueError where the file belongs to another
-    training (other parameters, data or starting autoencoder). A finished training is loaded, not repeated.
+    and the training ends with the weights that it would have had, on the same machine and thread count. (On a GPU, too,
+    as far as PyTorch's documentation goes: training takes cuDNN's deterministic convolutions. `python -m benchmarks
+    gpu` tries it.) Raises ValueError where the file belongs to another training (other parameters, data or starting
+    autoencoder). A finished training is loaded, not repeated.
+
+    every : epochs between two writings, each of which waits for the disk: more where an epoch takes a second, as on a
+        GPU.
     """
 
     def __init__(self, path, every: int = 1):

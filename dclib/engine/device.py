@@ -5,6 +5,8 @@ from __future__ import annotations
 import atexit
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,13 +22,14 @@ PRECISIONS = ("auto", "32-true", "bf16-mixed")
 def resolve_device(device: str | torch.device = "auto") -> torch.device:
     """The device for "auto" (the first CUDA device, else Apple's mps, else the CPU) or for a name such as "cuda:1".
 
-    Among several processes on one machine, each takes the CUDA device with its own number.
-    Raises ValueError for a device that this machine lacks.
+    Among several processes on one machine, each takes the CUDA device with its own number; without CUDA they take the
+    CPU, since processes cannot share Apple's GPU.
+    Raises ValueError for a device that this machine lacks, or that this process cannot have beside the others.
     """
     if device == "auto":
         if torch.cuda.is_available():
-            return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)) if n_processes() > 1 else 0)
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+            return _own_cuda() if n_processes() > 1 else torch.device("cuda", 0)
+        return torch.device("mps" if torch.backends.mps.is_available() and n_processes() == 1 else "cpu")
     try:
         resolved = torch.device(device)
     except (RuntimeError, TypeError) as error:
@@ -38,7 +41,43 @@ def resolve_device(device: str | torch.device = "auto") -> torch.device:
         raise ValueError(
             f'device={device!r} is not on this machine: use "auto" or "cpu" (python -m dclib shows what there is).'
         )
+    if n_processes() > 1 and resolved.type == "mps":
+        raise ValueError(
+            'device="mps": several processes cannot share Apple\'s GPU. Use "auto" or "cpu", or start one.'
+        )
+    if n_processes() > 1 and resolved.type == "cuda":
+        own = _own_cuda()
+        if resolved.index not in (None, own.index):
+            raise ValueError(
+                f'device={device!r}: of several processes each takes the GPU of its own number. Use "auto" or "cuda".'
+            )
+        return own
     return resolved
+
+
+def device_for(device: str | torch.device, dtype) -> torch.device:
+    """As `resolve_device`, for numbers of this dtype: float64, which Apple's GPUs do not have, goes to the CPU."""
+    resolved = resolve_device(device)
+    return torch.device("cpu") if resolved.type == "mps" and dtype == np.float64 else resolved
+
+
+def _own_cuda() -> torch.device:
+    """This process's GPU among several processes; ValueError if there are fewer GPUs than processes."""
+    rank, count = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
+    if rank >= count:
+        raise ValueError(
+            f"torchrun started {os.environ['LOCAL_WORLD_SIZE']} processes on this machine, which has {count} "
+            f'GPU{"s" * (count != 1)}: start one for each GPU (--nproc_per_node=gpu), or train with device="cpu".'
+        )
+    return torch.device("cuda", rank)
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes that new tensors may take on a GPU. What PyTorch holds in reserve there for later ones counts as free."""
+    if device.type == "mps":
+        return torch.mps.recommended_max_memory() - torch.mps.current_allocated_memory()
+    reserve = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return torch.cuda.mem_get_info(device)[0] + reserve
 
 
 def cpu_bf16() -> str | None:
@@ -54,7 +93,11 @@ def resolve_precision(precision: str = "auto", device: torch.device | None = Non
     if precision != "auto":
         return precision
     device = device or resolve_device()
-    fast = {"cuda": torch.cuda.is_bf16_supported, "cpu": cpu_bf16}.get(device.type, bool)()
+    if device.type == "cuda":
+        # Not torch.cuda.is_bf16_supported, which is true for older GPUs, too: they emulate it, slower than float32.
+        fast = torch.cuda.get_device_capability(device)[0] >= 8
+    else:
+        fast = device.type == "cpu" and cpu_bf16() is not None
     return "bf16-mixed" if fast else "32-true"
 
 
@@ -79,7 +122,8 @@ def make_fabric(device: str | torch.device = "auto", precision: str = "auto") ->
     strategy: Any = "auto"
     if n_processes() > 1:
         devices = int(os.environ["LOCAL_WORLD_SIZE"])
-        backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"  # k-means runs on the CPU
+        # Both where each process can have a GPU, since one script may train on the GPUs and cluster on the CPU.
+        backend = "cpu:gloo,cuda:nccl" if torch.cuda.device_count() >= devices else "gloo"
         # Not every step uses every parameter: without a reconstruction loss the decoder rests.
         strategy = DDPStrategy(process_group_backend=backend, find_unused_parameters=True)
     fabric = Fabric(
@@ -112,21 +156,32 @@ def make_generator(random_state) -> torch.Generator:
     return torch.Generator().manual_seed(draw_seed(random_state))
 
 
-class seeded:
-    """Context in which torch's global generator starts from `seed`; its state is put back at the end."""
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Context in which the CPU's global generator starts from `seed`; its state is put back at the end.
 
-    def __init__(self, seed: int):
-        self.seed = seed
+    (torch.manual_seed would also seed the generators of all GPUs.)
+    """
+    state = torch.default_generator.get_state()
+    torch.default_generator.manual_seed(seed)
+    try:
+        yield
+    finally:
+        torch.default_generator.set_state(state)
 
-    def __enter__(self):
-        self._fork = torch.random.fork_rng(devices=[])
-        self._fork.__enter__()
-        torch.manual_seed(self.seed)
 
-    def __exit__(self, *error):
-        self._fork.__exit__(*error)
+@contextmanager
+def deterministic_convolutions() -> Iterator[None]:
+    """Context in which cuDNN computes the gradients of convolutions by algorithms that give the same sums each time."""
+    before = torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark
+    torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = before
 
 
 def epoch_generator(seed: int, epoch: int, device: torch.device) -> torch.Generator:
+    """A generator on this device for one epoch, whose numbers depend on the seed and the epoch alone."""
     mixed = int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0] >> 1)
     return torch.Generator(device=device).manual_seed(mixed)

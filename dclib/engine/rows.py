@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dclib.engine.device import free_memory
+
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
@@ -28,29 +30,53 @@ class Rows:
     """The whole data set as one tensor of `dtype`; `rows[indices]` is a batch on the device, one `index_select`.
 
     It lives on the device if it takes at most half of the free memory there, else in main memory; a numpy.memmap of
-    this dtype stays on disk and is read batch by batch.
+    this dtype stays on disk and is read batch by batch, where the device is the CPU or shares its memory (mps).
     """
 
     def __init__(self, x: np.ndarray, shape: tuple[int, ...], device: torch.device, dtype=np.float32):
         self.device = device
-        self.tensor = as_tensor(np.ascontiguousarray(x, dtype=dtype)).view(-1, *shape)
-        if device.type != "cuda" or 2 * self.tensor.nbytes < torch.cuda.mem_get_info(device)[0]:
+        rows = np.ascontiguousarray(x, dtype=dtype)
+        self.tensor = as_tensor(rows).view(-1, *shape)
+        stays = device.type == "cpu" or (device.type == "mps" and is_memmap(rows))
+        if not stays and 2 * self.tensor.nbytes < free_memory(device):
             self.tensor = self.tensor.to(device)
+        self.at_hand = self.tensor.device.type == device.type
 
     def __len__(self) -> int:
         return len(self.tensor)
 
     def __getitem__(self, indices: Tensor) -> Tensor:
-        return self.tensor.index_select(0, indices.to(self.tensor.device)).to(self.device, non_blocking=True)
+        """Rows by their numbers, which had better be where `tensor` is: else they are copied, and waited for."""
+        indices = indices.to(self.tensor.device)
+        if self.at_hand:
+            return self.tensor.index_select(0, indices)
+        shape = len(indices), *self.tensor.shape[1:]
+        buffer = torch.empty(shape, dtype=self.tensor.dtype, pin_memory=self._pinned)
+        return self._send(torch.index_select(self.tensor, 0, indices, out=buffer))
 
     def blocks(self, share: slice = slice(None)) -> Iterator[Tensor]:
+        """These rows in their order, block by block, on the device."""
         for block in self.tensor[share].split(BLOCK):
-            yield block.to(self.device, non_blocking=True)
+            yield block if self.at_hand else self._send(block.pin_memory() if self._pinned else block)
+
+    @property
+    def _pinned(self) -> bool:
+        """Whether rows go to the device by way of pinned memory, from which a GPU copies while the CPU goes on.
+
+        PyTorch keeps the buffers there for the next batches, and gives one out again when its copy is done: the CPU
+        fills one while the GPU reads another.
+        """
+        return self.device.type == "cuda"
+
+    def _send(self, rows: Tensor) -> Tensor:
+        return rows.to(self.device, non_blocking=self._pinned)
 
 
 @torch.no_grad()
-def map_rows(function: Callable[[Tensor], Tensor], rows: Rows, fabric: Fabric | None = None) -> Tensor:
-    """`function` on all rows, block by block, without gradients -> float32 on the device.
+def map_rows(
+    function: Callable[[Tensor], Tensor], rows: Rows, fabric: Fabric | None = None, *, to_cpu: bool = False
+) -> Tensor:
+    """`function` on all rows, block by block, without gradients -> float32 on the device, or in main memory (`to_cpu`).
 
     With the `fabric` of several processes, each computes its share, and all return all rows.
     """
@@ -60,7 +86,7 @@ def map_rows(function: Callable[[Tensor], Tensor], rows: Rows, fabric: Fabric | 
     for block in rows.blocks(slice(at, end)):
         part = function(block)
         if found is None:  # one array, since many small ones between the large ones of `function` would scatter memory
-            found = torch.zeros(len(rows), *part.shape[1:], device=part.device)
+            found = torch.zeros(len(rows), *part.shape[1:], device="cpu" if to_cpu else part.device)
         found[at : at + len(part)] = part
         at += len(part)
     assert found is not None
@@ -74,38 +100,56 @@ def is_memmap(rows: np.ndarray | None) -> bool:
     return isinstance(rows, np.memmap)
 
 
-def row_blocks(n_rows: int, width: int) -> list[slice]:
-    """Blocks of rows for arrays of `width` columns: about 2^20 numbers each, which stay in the processor's cache."""
-    size = max(2**20 // max(width, 1), 256)
+def row_blocks(n_rows: int, width: int, device: torch.device | None = None) -> list[slice]:
+    """Blocks of rows for arrays of `width` columns: about 2^20 numbers each, which stay in the processor's cache.
+
+    On a GPU 2^24: few blocks, since each costs the start of some kernels.
+    """
+    numbers = 2**20 if device is None or device.type == "cpu" else 2**24
+    size = max(numbers // max(width, 1), 256)
     return [slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size)]
 
 
 class Shifted:
-    """x − shift, for x (n, d) that is too large for a copy: rows are read and shifted as they are asked for.
+    """x − shift on the device of the shift (d,), for x (n, d) that is too large for a copy, or for that device.
 
-    A block (a slice) is there until the next one is asked for: all blocks share one buffer.
+    Rows are read and shifted as they are asked for. A block (a slice) is there until the next one is asked for: all
+    blocks share one buffer.
     """
 
     def __init__(self, x: Tensor, shift: Tensor):
-        self.x, self.shift, self.shape, self.dtype, self.device = x, shift, x.shape, x.dtype, x.device
+        self.x, self.shift, self.shape, self.dtype, self.device = x, shift, x.shape, x.dtype, shift.device
         self.buffer = x.new_empty(0, x.shape[1])
 
     def __len__(self) -> int:
         return len(self.x)
 
     def __getitem__(self, rows) -> Tensor:
-        found = self.x[rows]
         if not isinstance(rows, slice):
-            return found - self.shift
+            return self.x[torch.as_tensor(rows).to(self.x.device)].to(self.device) - self.shift
+        found = self.x[rows].to(self.device)
         if len(found) > len(self.buffer):
             self.buffer = torch.empty_like(found)
         return torch.sub(found, self.shift, out=self.buffer[: len(found)])
 
 
+def centered(rows: np.ndarray, mean: Tensor) -> Tensor | Shifted:
+    """rows − mean on the device of the mean (d,): a copy, or, where that would be too much, `Shifted` rows.
+
+    Too much is a numpy.memmap where the device shares the main memory, elsewhere half of the free memory of the GPU.
+    """
+    x, device = as_tensor(rows), mean.device
+    if device.type == "cpu" or (device.type == "mps" and is_memmap(rows)):
+        too_much = is_memmap(rows)
+    else:
+        too_much = 2 * x.nbytes >= free_memory(device)
+    return Shifted(x, mean) if too_much else x.to(device) - mean
+
+
 def squared_norms(x: Tensor | Shifted) -> Tensor:
     """‖x_i‖² (n,) of the rows."""
     norms = torch.empty(len(x), dtype=x.dtype, device=x.device)
-    for block in row_blocks(*x.shape):
+    for block in row_blocks(len(x), x.shape[1], x.device):
         norms[block] = x[block].square().sum(1)
     return norms
 

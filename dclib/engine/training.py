@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from dclib.engine.callbacks import Checkpoint, History, Progress, Run, check_callbacks
-from dclib.engine.device import epoch_generator
+from dclib.engine.device import deterministic_convolutions, epoch_generator
 from dclib.engine.rows import Rows
 
 if TYPE_CHECKING:
@@ -87,6 +87,7 @@ def _parameters(modules: Iterable[nn.Module | nn.Parameter]) -> list[nn.Paramete
     return [p for m in modules for p in (m.parameters() if isinstance(m, nn.Module) else [m])]
 
 
+@deterministic_convolutions()
 def train(
     estimator,
     step: Callable[[Batch], dict[str, Tensor]],
@@ -120,48 +121,58 @@ def train(
             refresh()
         while run.epoch < run.epochs and not run.stop:
             run.epoch += 1
-            generator = epoch_generator(run.seed, run.epoch, fabric.device)
-            losses = _train_epoch(step, _batches(data, estimator.batch_size, generator, fabric, augment), fabric)
+            losses = _train_epoch(step, _batches(run, estimator.batch_size, augment), fabric)
             if not all(map(math.isfinite, losses.values())):
                 raise FloatingPointError(
                     f"{type(estimator).__name__}: the loss is not finite in epoch {run.epoch} ({losses}). "
                     "Lower learning_rate, or scale X: images to [0, 1], other features to unit variance."
                 )
             notes = refresh() if refresh else {}
-            run.stop = bool(notes.pop("stop", False))
+            # Processes on unlike machines may round to different sides of a threshold: all do what the first one does.
+            run.stop = fabric.broadcast(bool(notes.pop("stop", False)))
             run.history.rows.append({"epoch": run.epoch, **losses, **notes})
             for callback in callbacks:
                 callback.on_epoch_end(run)
+                run.stop = fabric.broadcast(run.stop)
     finally:
         for callback in callbacks:
             callback.on_fit_end(run)
     return run.history
 
 
-def _batches(
-    data: Rows, batch_size: int, generator: torch.Generator, fabric: Fabric, augment: Augmentation | None
-) -> Iterator[Batch]:
+def _batches(run: Run, batch_size: int, augment: Augmentation | None) -> Iterator[Batch]:
     """All rows once, in random order, as this process's shares of the batches."""
-    order = torch.randperm(len(data), generator=generator, device=generator.device)
-    n_shares, rank = fabric.world_size, fabric.global_rank
+    data, device = run.data, run.fabric.device
+    generator = epoch_generator(run.seed, run.epoch, device)
+    # The order from the CPU's generator: unlike GPUs draw unlike long sequences from the same seed, but all processes
+    # must visit the same rows. It is copied to the device once an epoch.
+    cpu = generator if device.type == "cpu" else epoch_generator(run.seed, run.epoch, torch.device("cpu"))
+    order = torch.randperm(len(data), generator=cpu)
+    numbers = order.to(device)
+    places = numbers if data.at_hand else order  # where the rows are
+    n_shares, rank = run.fabric.world_size, run.fabric.global_rank
     # Several batches at once: moving many images in one call costs much less than moving few in many.
-    for block in order.split(batch_size * max(1, _MOVED // batch_size)):
-        draws = augment.draw(len(block), generator, block.device) if augment else None
+    block_size = batch_size * max(1, _MOVED // batch_size)
+    for block in range(0, len(data), block_size):
+        block_end = min(block + block_size, len(data))
+        draws = augment.draw(block_end - block, generator, device) if augment else None
         shares = []
-        for batch in range(0, len(block), batch_size):
-            size = min(batch_size, len(block) - batch)
+        for batch in range(block, block_end, batch_size):
+            size = min(batch_size, block_end - batch)
             # A last batch smaller than the number of processes is taken whole by each of them.
             start, end = (rank * size // n_shares, (rank + 1) * size // n_shares) if size >= n_shares else (0, size)
-            shares.append((size, start, torch.arange(batch + start, batch + end, device=block.device)))
-        mine = torch.cat([places for *_, places in shares]) if n_shares > 1 else slice(None)
-        rows = block[mine]
-        x = augment.move(data[rows], draws[:, mine]) if augment and draws is not None else None
+            shares.append((size, start, slice(batch + start, batch + end)))
+        x = None
+        if augment and draws is not None:
+            mine = torch.cat([places[share] for *_, share in shares])
+            moves = torch.cat([draws[:, share.start - block : share.stop - block] for *_, share in shares], 1)
+            x = augment.move(data[mine], moves)
         at = 0
-        for size, start, places in shares:
-            part = slice(at, at + len(places))
-            at += len(places)
-            weight = n_shares * len(places) / size if size >= n_shares else 1.0
-            yield Batch(rows[part], data[rows[part]] if x is None else x[part], size, start, weight, generator)
+        for size, start, share in shares:
+            part = slice(at, at + share.stop - share.start)
+            at = part.stop
+            weight = n_shares * (share.stop - share.start) / size if size >= n_shares else 1.0
+            yield Batch(numbers[share], data[places[share]] if x is None else x[part], size, start, weight, generator)
 
 
 def _train_epoch(step, batches: Iterable[Batch], fabric: Fabric) -> dict[str, float]:

@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-_FLOATS = (np.float32, np.float64)
 
-
-def check_x(estimator, x, *, reset: bool, dtype=_FLOATS) -> np.ndarray:
+def check_x(estimator, x, *, reset: bool) -> np.ndarray:
     """Check samples: (n, d), or images (n, c, h, w); return them as rows (n, d), float32 or float64.
+
+    float32 and float64 stay. Of other numbers, those that float32 holds exactly (bytes of images) become float32, all
+    others (integers of 32 and 64 bits) float64: above 2^24, float32 does not tell neighbours apart.
 
     With `reset`, remembers the number of features, `magnitude_`, and for images `image_shape_` = (c, h, w) (else None).
     Without, raises a ValueError unless the samples fit those of `fit` (rows of c·h·w values pass for images), and warns
@@ -47,7 +48,9 @@ def check_x(estimator, x, *, reset: bool, dtype=_FLOATS) -> np.ndarray:
             raise ValueError(
                 f"X holds images of shape {image_shape}, but this {type(estimator).__name__} was fitted on {fitted}."
             )
-    rows = validate_data(estimator, x, reset=reset, dtype=list(dtype), order="C")
+    exact = isinstance(x, np.ndarray) and np.can_cast(x.dtype, np.float32)
+    floats = [np.float32, np.float64] if exact else [np.float64, np.float32]
+    rows = validate_data(estimator, x, reset=reset, dtype=floats, order="C")
     magnitude = _magnitude(rows)
     if reset:
         estimator.image_shape_, estimator.magnitude_ = image_shape, magnitude
@@ -125,10 +128,15 @@ def check_n_clusters(n_clusters, n_samples: int) -> None:
         )
 
 
-def check_centers(init, shape: tuple[int, int], dtype) -> np.ndarray:
-    """A copy of the array that was given as `init`, finite numbers of this shape (k, d); else a ValueError."""
+def given_centers(init, rows: np.ndarray, n_clusters: int, random_state: np.random.RandomState) -> np.ndarray:
+    """The centers (k, d) that `init` is, an array, or that init(X, n_clusters, random_state) returns; X: rows (n, d).
+
+    A copy in the precision of the rows. Raises ValueError unless they are finite numbers of this shape.
+    """
+    given = init(rows, n_clusters, random_state=random_state) if callable(init) else init
+    shape = (n_clusters, rows.shape[1])
     try:
-        centers = np.array(init, dtype=dtype)
+        centers = np.array(given, dtype=rows.dtype)
     except (TypeError, ValueError):
         raise ValueError(f"init={init!r} is no name that is known here, nor an array of numbers.") from None
     if centers.shape != shape or not np.isfinite(centers).all():

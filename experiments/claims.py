@@ -1,0 +1,402 @@
+"""What the papers claim, which runs say it again, and why they agree or not: the data of `experiments.verdicts`.
+
+Reasons are written by hand from the runs. A claim of a new experiment goes here, else `python -m experiments verdicts`
+and the tables of the pages do not show it.
+"""
+
+from experiments.samplawski_autoencoded import DIMENSIONS, SIGMAS
+from experiments.verdicts import Claim
+
+NGUYEN, BHATTARAI, SAMPLAWSKI, LEE, LIM = "Nguyen", "Bhattarai", "Samplawski", "Lee", "Lim"
+BEYOND = "Beyond the five"
+PAPERS = (NGUYEN, BHATTARAI, SAMPLAWSKI, LEE, LIM, BEYOND)
+
+
+def _nguyen() -> list[Claim]:
+    def table_2(what, value, *names, reason="", headline=False):
+        runs = [f"nguyen_dec/{name}-{optimizer}" for name in names for optimizer in ("sgd", "adam")]
+        printed = f"ACC {value:.5f}".replace("0.", ".", 1)
+        return Claim(NGUYEN, "table 2", what, printed, value, runs, reason=reason, headline=headline)
+
+    return [
+        Claim(
+            NGUYEN,
+            "task 1",
+            "Lloyd's algorithm finds the three Gaussians from a random start, ACC",
+            "(a figure)",
+            0.95,
+            ["nguyen_kmeans/toy"],
+            relation="above",
+            reason="five of ten starts end in a local optimum, as he warns; he prints no number, .95 is our bound",
+        ),
+        Claim(
+            NGUYEN,
+            "task 2",
+            "differentiable k-means on pixels, mean of ten starts: no worse than Lloyd's",
+            "(a figure)",
+            None,
+            ["nguyen_kmeans/soft", "nguyen_kmeans/hard"],
+            rival=["nguyen_kmeans/lloyd"],
+            relation="on par",
+            reason="soft, hard and Lloyd's k-means end alike, and far apart from start to start",
+            headline=True,
+        ),
+        table_2("DEC, d-128-10, ReLU, latent 5", 0.63644, "small-5", "small-10-5"),
+        table_2("DEC, d-128-10, ReLU, latent 10", 0.60617, "small-10"),
+        table_2("DEC, d-128-10, sigmoid encoder", 0.57452, "small-sigmoid"),
+        table_2("DEC, d-512-256-128-64-10, ReLU", 0.81947, "deep", headline=True),
+        table_2("DEC, d-512-256-128-64-10, sigmoid encoder: one cluster", 0.11252, "deep-sigmoid", "deep-sigmoid-code"),
+    ]
+
+
+def _bhattarai() -> list[Claim]:
+    def v(where, what, run, train, test, reason="", headline=False):
+        def claim(split, value, key):
+            printed = f"V {value:.3f}".replace("0.", ".", 1)
+            return Claim(BHATTARAI, where, f"{what}, {split}", printed, value, run, key, reason=reason)
+
+        rows = [claim("train", train, "scores.v_measure"), claim("test", test, "test_scores.v_measure")]
+        return [Claim(**{**vars(rows[0]), "headline": headline}), rows[1]]
+
+    def mnist(*names):
+        return [f"bhattarai_latent/{prefix}{name}" for name in names for prefix in ("", "long-")]
+
+    def cifar(name):
+        return [f"bhattarai_latent/cifar-{name}", f"bhattarai_latent/cifar-short-{name}"]
+
+    pixels = ["bhattarai_latent/pixels-gmm", "bhattarai_latent/pixels-full"]
+    cifar_pixels = "bhattarai_latent/cifar-pixels-"
+    return [
+        *v("table 2", "mixture on pixels", pixels, 0.325, 0.507),
+        *v("table 2", "k-means on pixels", ["bhattarai_latent/pixels-kmeans"], 0.490, 0.520),
+        *v("table 2", "dense autoencoder, k-means", mnist("dense-kmeans"), 0.748, 0.767),
+        *v("table 2", "dense autoencoder, mixture", mnist("dense-gmm"), 0.817, 0.826),
+        *v("table 2", "convolutional autoencoder, k-means", mnist("conv-kmeans"), 0.757, 0.784),
+        *v("table 2", "convolutional autoencoder, mixture", mnist("conv-gmm"), 0.841, 0.887, headline=True),
+        *v("table 3", "CIFAR-10, mixture on pixels", [f"{cifar_pixels}gmm"], 0.081, 0.085),
+        *v("table 3", "CIFAR-10, k-means on pixels", [f"{cifar_pixels}kmeans"], 0.078, 0.084),
+        *v("table 3", "CIFAR-10, dense, k-means", cifar("dense-kmeans"), 0.101, 0.109),
+        *v("table 3", "CIFAR-10, dense, mixture", cifar("dense-gmm"), 0.138, 0.150),
+        *v("table 3", "CIFAR-10, convolutional, k-means", cifar("conv-kmeans"), 0.099, 0.105),
+        *v("table 3", "CIFAR-10, convolutional, mixture", cifar("conv-gmm"), 0.157, 0.162, headline=True),
+        Claim(
+            BHATTARAI,
+            "figure 4",
+            "the dense autoencoder overfits: its test loss ends above its lowest, by a share of",
+            "test and train losses part",
+            0.01,
+            ["bhattarai_latent/long-dense-gmm", "bhattarai_latent/sixth-dense-gmm"],
+            lambda result: result["autoencoder_test_loss"][-1] / min(result["autoencoder_test_loss"]) - 1,
+            relation="above",
+            reason="our learning rate falls to zero at the end, his is not named",
+        ),
+        Claim(
+            BHATTARAI,
+            "figure 15",
+            "V of the mixture is highest at ten clusters: the best number of clusters",
+            "10",
+            10,
+            ["bhattarai_latent/long-dense-gmm", "bhattarai_latent/sixth-dense-gmm"],
+            lambda result: _best_k(result["measured"]),
+            tolerance=0,
+        ),
+    ]
+
+
+def _best_k(measured: dict[str, float]) -> float:
+    by_k = {int(name.split()[2]): value for name, value in measured.items() if name.startswith("gmm k ")}
+    return max(by_k, key=by_k.__getitem__)
+
+
+def _samplawski() -> list[Claim]:
+    table_1 = [
+        "samplawski_kmeans/author",
+        "samplawski_kmeans/author-revived",
+        "samplawski_kmeans/mean",
+        "samplawski_kmeans/mean-long",
+    ]
+    minibatch = ["samplawski_kmeans/minibatch-100", "samplawski_kmeans/minibatch"]
+    # V of his public logs: the highest of the checkpoints, and the last.
+    logs = {64: (0.415, 0.412), 128: (0.489, 0.467), 200: (0.546, 0.542), 256: (0.553, 0.538), 300: (0.548, 0.538)}
+    logs |= {400: (0.537, 0.528)}
+    denoising = (0.545, 0.543, 0.533, 0.533, 0.531, 0.516, 0.507, 0.488, 0.458, 0.420)
+    fitted = {0: 0.533, 50: 0.550, 70: 0.50, 80: 0.15, 90: 0.0, 100: 0.0}
+    long = "samplawski_autoencoded/long-"
+    claims = [
+        Claim(SAMPLAWSKI, "table 1", "gradient k-means, V", ".533", 0.533, table_1, "scores.v_measure", headline=True),
+        Claim(SAMPLAWSKI, "table 1", "MiniBatchKMeans, V", ".514", 0.514, minibatch, "scores.v_measure"),
+        Claim(
+            SAMPLAWSKI,
+            "table 1",
+            'gradient k-means, "Rand score"',
+            ".338",
+            0.338,
+            ["samplawski_autoencoded/kmeans-noise-0"],
+            "history.ari.max",
+            printed_key="history.printed_rand.max",
+            reason="the printed formula is the unadjusted Rand index, the log's number is ARI at the checkpoint where "
+            "few clusters are in use",
+        ),
+        Claim(
+            SAMPLAWSKI,
+            "table 1",
+            'gradient k-means, "NMI"',
+            ".441",
+            0.441,
+            ["samplawski_autoencoded/kmeans-noise-0"],
+            "history.ami_max.max",
+            printed_key="history.printed_nmi.max",
+            reason="equation 6 lacks a factor 2; the log's number is AMI over the larger entropy, at its best",
+        ),
+        *(
+            Claim(
+                SAMPLAWSKI,
+                "table 1",
+                f"EMNIST letters, {what}, V",
+                f".{value}",
+                value / 1000,
+                [f"samplawski_kmeans/emnist-{run}"],
+                "scores.v_measure",
+                waits_for="EMNIST, which needs a network",
+            )
+            for what, value, run in (("gradient k-means", 467, "author"), ("MiniBatchKMeans", 466, "minibatch-100"))
+        ),
+        Claim(
+            SAMPLAWSKI,
+            "figure 3",
+            "two hidden units: one cluster, V",
+            "0 (log)",
+            0.0,
+            ["samplawski_autoencoded/paper-2", f"{long}2", f"{long}2-tied"],
+            "scores.v_measure",
+        ),
+    ]
+    for d in DIMENSIONS[1:]:
+        best, last = logs[d]
+        runs = [f"{long}{d}", *([f"{long}{d}-tied"] if d == 64 else [])]
+        for what, value, key in (("best checkpoint", best, "max"), ("last", last, "last")):
+            printed = f"V {value:.3f} (log)".replace("0.", ".", 1)
+            claims.append(
+                Claim(
+                    SAMPLAWSKI,
+                    "figure 3",
+                    f"autoencoded k-means, {d} hidden units, {what}",
+                    printed,
+                    value,
+                    runs,
+                    f"history.v_measure.{key}",
+                    headline=d == 256 and key == "max",
+                )
+            )
+    for sigma, value in fitted.items():
+        claims.append(
+            Claim(
+                SAMPLAWSKI,
+                "figure 5",
+                f"gradient k-means fitted to images with noise {sigma}",
+                f"V {value:.2f} (log)".replace("0.", ".", 1),
+                value,
+                [f"samplawski_autoencoded/kmeans-noise-{sigma}"],
+                "history.v_measure.max",
+                headline=sigma == 80,
+            )
+        )
+    for sigma, value in zip(SIGMAS, denoising, strict=True):
+        claims.append(
+            Claim(
+                SAMPLAWSKI,
+                "figure 5",
+                f"denoising autoencoded k-means, noise {sigma}, on noisy images",
+                f"V {value:.3f} (log)".replace("0.", ".", 1),
+                value,
+                [f"samplawski_autoencoded/noisy-{sigma}"],
+                f"measured.noise {sigma} v_measure",
+                headline=sigma == 80,
+            )
+        )
+    for sigma in (50, 70, 80, 100):
+        claims.append(
+            Claim(
+                SAMPLAWSKI,
+                "figure 5",
+                f"noise {sigma}: the denoising model is better than k-means fitted to the noisy images, V",
+                "(a figure)",
+                None,
+                [f"samplawski_autoencoded/noisy-{sigma}"],
+                f"measured.noise {sigma} v_measure",
+                [f"samplawski_autoencoded/kmeans-noise-{sigma}"],
+                "history.v_measure.max",
+                "better",
+            )
+        )
+    return claims
+
+
+def _lee() -> list[Claim]:
+    digits = [f"lee_dcra/mnist{reading}" for reading in ("", "-paper-share", "-paper", "-paper-from-scratch")]
+    fashion = ["lee_dcra/fashion", "lee_dcra/fashion-paper"]
+    photographs = [f"lee_dcra/bsds-{name}" for name in ("unit", "standardized", "unit-paper-share")]
+
+    def psnr(split):
+        return Claim(
+            LEE,
+            "text",
+            f"BSDS300, PSNR of the reconstructed {split} photographs, overlapping patches",
+            "> 20 dB",
+            20.0,
+            photographs,
+            f"measured.{split}_overlapping_psnr",
+            relation="above",
+            headline=split == "test",
+            reason="on which scale the noise has the standard deviation 1 decides: on pixels in [0, 1] the photographs "
+            "have 0 dB, and 20.2 remain; on standardized pixels it is easy",
+        )
+
+    return [
+        Claim(
+            LEE,
+            "text",
+            "MNIST, ACC",
+            ".9506",
+            0.9506,
+            digits,
+            headline=True,
+            reason="20,000 images, one dense network, from a pretrained start: his network is not known, and training "
+            "from scratch is not run; where digit 0 is the inlier, calling all images outliers scores .90",
+        ),
+        Claim(
+            LEE,
+            "text",
+            "Fashion-MNIST, ACC",
+            ".9348",
+            0.9348,
+            fashion,
+            headline=True,
+            reason="as for MNIST; no unsupervised method that we know of reaches this",
+        ),
+        psnr("train"),
+        psnr("test"),
+    ]
+
+
+def _lim() -> list[Claim]:
+    return [
+        Claim(
+            LIM,
+            "table 2",
+            "MNIST from pixels: DCAN on par with DEC or better",
+            "(number lost)",
+            None,
+            headline=True,
+            reason="so far our DEC starts from a mixture and our DCAN from k-means, which compares nothing",
+        ),
+        Claim(
+            LIM,
+            "text",
+            "DCAN adds to the k-means that it starts from",
+            "(the aim of the method)",
+            None,
+            ["lim_dcan/kmeans"],
+            rival=["lim_dcan/kmeans"],
+            rival_key="start.acc",
+            relation="better",
+            reason="a gain in every seed; from a mixture's start there is none",
+        ),
+        Claim(
+            LIM,
+            "text",
+            "MNIST on ResNet18 features, DCAN, ACC",
+            ".995",
+            0.995,
+            ["lim_features/mnist-resnet18-dcan"],
+            waits_for="the weights of ResNet18, which need a network",
+        ),
+        Claim(
+            LIM,
+            "table 2",
+            "Reuters-10k, k-means, ACC",
+            ".6018",
+            0.6018,
+            ["lim_reuters/reuters10k-kmeans"],
+            waits_for="RCV1, which needs a network",
+        ),
+        Claim(
+            LIM,
+            "table 2",
+            "Reuters-10k, DCAN, ACC",
+            ".7867",
+            0.7867,
+            ["lim_reuters/reuters10k-dcan"],
+            waits_for="RCV1, which needs a network",
+            headline=True,
+            reason="there are two sets of this name; ours is the one of the DEC paper",
+        ),
+        Claim(
+            LIM,
+            "table 2",
+            "Reuters-21578 instead: DCAN is better than k-means on the texts",
+            "(.7867 against .6018 on Reuters-10k)",
+            None,
+            ["lim_reuters/dcan", "lim_reuters/dcan_gmm"],
+            rival=["lim_reuters/kmeans"],
+            relation="better",
+            reason="nearly all of it is the autoencoder's",
+        ),
+        Claim(
+            LIM,
+            "table 2",
+            "CIFAR-10 on ResNet50 features: DCAN better than k-means on them",
+            "best of its table (number lost)",
+            None,
+            ["lim_features/cifar-resnet50-dcan"],
+            rival=["lim_features/cifar-resnet50-kmeans"],
+            relation="better",
+            waits_for="the weights of ResNet50, which need a network",
+        ),
+        *(
+            Claim(
+                LIM,
+                "table 2",
+                f"CIFAR-10 on EfficientNet-{net} features instead: DCAN better than {what}",
+                "best of its table (number lost)",
+                None,
+                [f"lim_features/cifar-{net.lower()}-dcan"],
+                rival=[f"lim_features/cifar-{net.lower()}-{rival}" for rival in rivals],
+                relation="better",
+            )
+            for net in ("Lite0", "Lite2")
+            for what, rivals in (
+                ("k-means on the features", ["kmeans"]),
+                ("k-means and a mixture on the codes", ["codes", "gmm"]),
+                ("DEC and ABC from the same start", ["dec", "abc"]),
+            )
+        ),
+    ]
+
+
+def _beyond() -> list[Claim]:
+    return [
+        Claim(
+            BEYOND,
+            "Xie et al. 2016",
+            "DEC on MNIST, ACC",
+            ".843",
+            0.843,
+            ["mnist_dec/plain"],
+            headline=True,
+            reason="better starts: a mixture's means, chosen by likelihood",
+        ),
+        Claim(
+            BEYOND,
+            "Guo et al. 2018",
+            "DEC with augmentation on MNIST, ACC",
+            ".985",
+            0.985,
+            ["mnist_dec/augmented", "mnist_dec/augmented-balanced"],
+            headline=True,
+            reason="50 epochs in all, where they have 1,000",
+        ),
+    ]
+
+
+CLAIMS = (*_nguyen(), *_bhattarai(), *_samplawski(), *_lee(), *_lim(), *_beyond())
