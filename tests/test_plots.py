@@ -233,11 +233,14 @@ def test_a_mixture_is_drawn_with_an_ellipse_for_each_component_and_deviation(kin
     model = GaussianMixture(2, covariance_type=kind, random_state=0).fit(x)
     ax = plots.mixture(x, model, title="two")
     assert len(ax.lines) == 4 and ax.get_title(loc="left") == "two"
+    found = model.covariances_
+    if kind in ("full", "tied"):
+        variances = np.broadcast_to(found, (2, 2, 2))[:, 0, 0]
+    else:
+        variances = found[:, 0] if kind == "diag" else found
     for k in range(2):  # the outer ellipse reaches two deviations to the right of its mean
-        covariance = {"full": lambda: model.covariances_[k][0, 0], "tied": lambda: model.covariances_[0, 0],
-                      "diag": lambda: model.covariances_[k, 0], "spherical": lambda: model.covariances_[k]}[kind]()  # fmt: skip
         reach = ax.lines[2 * k + 1].get_xdata().max() - model.means_[k, 0]
-        assert reach == pytest.approx(2 * covariance**0.5, rel=2e-3)
+        assert reach == pytest.approx(2 * variances[k] ** 0.5, rel=2e-3)
 
 
 def test_responsibilities_mix_colours():
