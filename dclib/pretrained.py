@@ -74,7 +74,7 @@ def assess(name: str, autoencoder: Autoencoder) -> dict[str, float]:
         x = data.x[rows]
         found[f"{part} error"] = float(np.square(autoencoder.reconstruct(x) - x).mean())
         for kind, clusterer in clusterers.items():
-            result = scores(data.y[rows], clusterer.predict(autoencoder.transform(x)))
+            result = scores(np.asarray(data.y)[rows], clusterer.predict(autoencoder.transform(x)))
             found[f"{part} {kind} v_measure"] = result["v_measure"]
     return {key: round(value, 4) for key, value in found.items()}
 

@@ -84,7 +84,7 @@ def _first_network():
     seen, _ = split(len(data.x))
     codes = load_or_train("mnist5k-dense-0")[0].transform(data.x[seen])
     return codes, data.x[seen], {
-        "digit": data.y[seen],
+        "digit": np.asarray(data.y)[seen],
         "k-means": KMeans(10, n_init=5, random_state=0).fit(codes).labels_,
         "mixture": GaussianMixture(10, n_init=5, random_state=0).fit(codes).labels_,
     }  # fmt: skip
