@@ -2,6 +2,8 @@
 
 python -m benchmarks [WORK …]: without a name, all of them, at most 20 minutes on two cores. Nothing else should run.
 The peers: pip install -e ".[bench]". The data: MNIST, see python -m dclib.data list.
+
+python -m benchmarks gpu: what only a GPU can show, see benchmarks/gpu.py.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ os.environ.setdefault("TQDM_DISABLE", "1")  # ClustPy's bars; tqdm reads it when
 
 from threadpoolctl import threadpool_limits
 
-from benchmarks import harness
+from benchmarks import gpu, harness
 from benchmarks.works import ROOT, WORKS
 from dclib.data import DatasetUnavailable
 
@@ -35,11 +37,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("works", nargs="*", metavar="WORK", help=f"which works: {', '.join(WORKS)}")
+    parser.add_argument("works", nargs="*", metavar="WORK", help=f"which works: {', '.join(WORKS)}; or gpu")
     parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that all runs; writes nothing")
     parser.add_argument("--table", action="store_true", help="run nothing, print the table of what is on file")
     parser.add_argument("--readme", action="store_true", help="run nothing, put the table of what is on file there")
     options = parser.parse_args()
+    if "gpu" in options.works:
+        if len(options.works) > 1:
+            parser.error("gpu comes alone")
+        try:
+            sys.exit(gpu.main(options.quick))
+        except DatasetUnavailable as error:
+            sys.exit(f"{error}\nThe trials on a GPU need it; --quick takes small data.")
     if unknown := set(options.works) - set(WORKS):
         parser.error(f"{', '.join(sorted(unknown))} is not known: choose from {', '.join(WORKS)}")
     if options.readme:

@@ -20,6 +20,8 @@ from .gradient_kmeans import GradientKMeans as GradientKMeans
 from .kmeans import KMeans as KMeans
 from .latent import LatentClustering as LatentClustering
 from .metrics import scores as scores
+from .neighbor_clustering import NeighborClustering as NeighborClustering
+from .self_labelling import SelfLabelling as SelfLabelling
 
 _T = typing.TypeVar("_T")
 

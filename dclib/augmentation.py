@@ -1,4 +1,4 @@
-"""Random shifts and rotations of whole batches of images."""
+"""Random shifts, rotations, scalings and shears of whole batches of images."""
 
 from __future__ import annotations
 
@@ -13,36 +13,51 @@ from torch import Tensor
 class RandomShiftRotate:
     """Moves each image by up to `max_shift` pixels along each axis and turns it by up to `max_rotation` degrees.
 
-    Uniform draws, one per image; bilinear interpolation, zeros beyond the border. This is the augmentation of DEC-DA
-    (Guo et al. 2018, "Deep embedded clustering with data augmentation", section 4).
+    With `max_scale` (below 1) it also makes the image larger or smaller, each axis for itself, by a factor from
+    1 − max_scale to 1 + max_scale; with `max_shear` it slants it: rows move sideways by up to so many pixels for each
+    pixel that they are from the middle.
+    Uniform draws, one per image; bilinear interpolation, zeros beyond the border. Shifts and rotations are the
+    augmentation of DEC-DA (Guo et al. 2018, "Deep embedded clustering with data augmentation", section 4).
     """
 
     max_shift: float = 2.0
     max_rotation: float = 10.0
+    max_scale: float = 0.0
+    max_shear: float = 0.0
 
     def __post_init__(self):
-        if not (self.max_shift >= 0 and self.max_rotation >= 0):
-            raise ValueError(f"max_shift={self.max_shift} and max_rotation={self.max_rotation} must not be negative.")
+        if not (self.max_shift >= 0 and self.max_rotation >= 0 and self.max_scale >= 0 and self.max_shear >= 0):
+            raise ValueError(f"{self} has a negative size: the sizes must not be negative.")
+        if self.max_scale >= 1:
+            raise ValueError(f"max_scale={self.max_scale} must be below 1: an image cannot shrink to nothing.")
 
     def __call__(self, images: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """images (n, c, h, w) -> images of the same shape, each shifted and rotated."""
+        """images (n, c, h, w) -> images of the same shape, each moved."""
         return self.move(images, self.draw(len(images), generator, images.device))
 
     def draw(self, n: int, generator: torch.Generator | None, device: torch.device) -> Tensor:
-        """Random numbers for n images (3, n), uniform in [-1, 1): what `move` takes."""
-        return 2 * torch.rand(3, n, generator=generator, device=device) - 1
+        """Random numbers for n images (m, n), uniform in [-1, 1): what `move` takes. Without scale and shear m is 3."""
+        return 2 * torch.rand(6 if self.max_scale or self.max_shear else 3, n, generator=generator, device=device) - 1
 
     def move(self, images: Tensor, draws: Tensor) -> Tensor:
-        """Turn image i by draws[0, i] · max_rotation, shift it by draws[1:, i] · max_shift along x and y."""
+        """Turn image i by draws[0, i] · max_rotation, shift it by draws[1:3, i] · max_shift along x and y, scale it by
+        1 + draws[3:5, i] · max_scale along x and y, shear it by draws[5, i] · max_shear.
+        """
         _, _, h, w = images.shape
         angle = draws[0] * (self.max_rotation * torch.pi / 180)
         cos, sin = angle.cos(), angle.sin()
-        # grid_sample's coordinates run from -1 to 1 over each axis: a pixel is 2/w wide and 2/h high. The matrix takes
-        # an output position to the input position it is read from; the ratios keep oblong images rigid.
+        # The matrix takes an output position to the input position it is read from, in pixels from the middle.
+        matrix = torch.stack([cos, -sin, sin, cos]).view(2, 2, -1)
+        if len(draws) > 3:
+            scale, shear = 1 + draws[3:5] * self.max_scale, draws[5] * self.max_shear
+            # The inverse of: first scale, then shear, then turn.
+            matrix = torch.stack([matrix[0] - shear * matrix[1], matrix[1]]) / scale[:, None]
+        # grid_sample's coordinates run from -1 to 1 over each axis: a pixel is 2/w wide and 2/h high. The ratios keep
+        # oblong images rigid.
         theta = torch.stack(
             [
-                torch.stack([cos, -sin * (h / w), draws[1] * (2 * self.max_shift / w)], dim=1),
-                torch.stack([sin * (w / h), cos, draws[2] * (2 * self.max_shift / h)], dim=1),
+                torch.stack([matrix[0, 0], matrix[0, 1] * (h / w), draws[1] * (2 * self.max_shift / w)], dim=1),
+                torch.stack([matrix[1, 0] * (w / h), matrix[1, 1], draws[2] * (2 * self.max_shift / h)], dim=1),
             ],
             dim=1,
         )  # (n, 2, 3)

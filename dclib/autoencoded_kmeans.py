@@ -10,16 +10,19 @@ from dclib.autoencoder import Autoencoder, reconstruction_loss
 from dclib.deep_clusterer import DeepClusterer, Monitor, encode_all
 from dclib.engine.training import Batch, descend, train
 from dclib.engine.validation import check_number
-from dclib.kmeans import assign
+from dclib.kmeans import assign, squared_distances
 from dclib.networks import ClusteringModel
 
 
-def kmeans_loss(z: Tensor, centers: Tensor) -> Tensor:
+def kmeans_loss(z: Tensor, centers: Tensor, share_ties: bool = False) -> Tensor:
     """½ ‖h_i − c_{h_i}‖², c_{h_i} the center nearest to h_i: sum over the latent dimensions, mean over the batch.
 
     Second term of equation 10. Its gradient moves h_i and its own center towards each other (equation 9) and leaves the
-    other centers alone. z (n, d), centers (k, d) -> scalar
+    other centers alone. Of centers that are equally near, the first one is its own, or all are, with equal shares of
+    the gradient (`share_ties`, as TensorFlow's minimum has it). z (n, d), centers (k, d) -> scalar
     """
+    if share_ties:
+        return squared_distances(z.float(), centers).amin(1).mean() / 2
     nearest, _ = assign(z.detach(), centers.detach())
     return (z - centers[nearest]).square().sum(1).mean() / 2
 
@@ -51,17 +54,20 @@ class AutoencodedKMeans(DeepClusterer):
         stay within (0, 255); None clips nothing, since X need not be pixels.
     clustering_weight : of the k-means term. For tanh units and X in [0, 1] about 0.03 keeps half of the clusters and
         lets the others go; 1, as printed, leaves a handful. For X in other units multiply it by their square.
+    share_ties : True lets centers that are equally near to a code share its gradient, False gives it to the first one.
+        It matters at the "identity" start: saturated units are as near to one half of the centers as to another.
     """
 
     _inits = ("k-means", "balanced", "identity")
 
     def __init__(
         self, n_clusters=100, *, autoencoder=None, init="k-means", n_init=3, noise=0.0, noise_range=None,
-        clustering_weight=0.03, epochs=15, batch_size=100, learning_rate=1e-3, optimizer="adam", momentum=0.9,
-        callbacks=None, device="auto", precision="auto", random_state=None,
+        clustering_weight=0.03, share_ties=False, epochs=15, batch_size=100, learning_rate=1e-3, optimizer="adam",
+        momentum=0.9, callbacks=None, device="auto", precision="auto", random_state=None,
     ):  # fmt: skip
         self.n_clusters, self.autoencoder, self.init, self.n_init = n_clusters, autoencoder, init, n_init
         self.noise, self.noise_range, self.clustering_weight = noise, noise_range, clustering_weight
+        self.share_ties = share_ties
         self.epochs, self.batch_size, self.learning_rate = epochs, batch_size, learning_rate
         self.optimizer, self.momentum, self.callbacks = optimizer, momentum, callbacks
         self.device, self.precision, self.random_state = device, precision, random_state
@@ -106,7 +112,7 @@ class AutoencodedKMeans(DeepClusterer):
             if self.noise and self.noise_range is not None:
                 noisy = noisy.clamp(*self.noise_range)
             z, reconstruction, means = model(noisy)
-            decoding, clustering = reconstruction_loss(reconstruction, batch.x), kmeans_loss(z, means)
+            decoding, clustering = reconstruction_loss(reconstruction, batch.x), kmeans_loss(z, means, self.share_ties)
             loss = decoding + self.clustering_weight * clustering
             descend(fabric, optimizer, loss, batch)
             return {"loss": loss, "reconstruction": decoding, "kmeans": clustering}

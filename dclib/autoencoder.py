@@ -14,12 +14,21 @@ from torch import Tensor, nn
 
 from dclib.augmentation import RandomShiftRotate
 from dclib.engine.callbacks import History, check_callbacks
-from dclib.engine.device import draw_seed, make_fabric, resolve_device, seeded
+from dclib.engine.device import draw_seed, make_fabric, seeded
 from dclib.engine.graphs import graphed
-from dclib.engine.rows import Rows, map_rows
+from dclib.engine.rows import Rows, map_network
 from dclib.engine.saving import SavedEstimator
 from dclib.engine.training import Batch, adam, descend, train
-from dclib.engine.validation import all_or_nothing, check_choice, check_number, check_x, warn, warn_of_magnitude
+from dclib.engine.validation import (
+    all_or_nothing,
+    check_choice,
+    check_layers,
+    check_number,
+    check_x,
+    warn,
+    warn_of_magnitude,
+    warn_of_spread,
+)
 from dclib.networks import BatchNormAutoencoder, ConvAutoencoder, DenseAutoencoder, ShallowAutoencoder
 
 if TYPE_CHECKING:
@@ -173,12 +182,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SavedEstima
         check_number("latent_dim", self.latent_dim, 1, integer=True)
         check_number("noise", self.noise, 0)
         augmenter(self.augment, self.image_shape_)
-        # A sample is enough for a warning, and leaves data on disk where they are.
-        if (spread := rows[:: -(-len(rows) // 10_000)].std(axis=0).max()) > 10:
-            warn(
-                f"X has a feature with a standard deviation of {spread:.3g}, too much for a network to learn well: "
-                "scale images to [0, 1], other features to unit variance (sklearn.preprocessing.StandardScaler).",
-            )
+        warn_of_spread(rows)
         fabric = make_fabric(self.device, self.precision)
         seed = fabric.broadcast(draw_seed(self.random_state))
         with seeded(seed):
@@ -194,25 +198,14 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SavedEstima
         if isinstance(self.network, nn.Module):
             return copy.deepcopy(self.network)
         check_choice("network", self.network, _NETWORKS)
-        hidden = self.hidden if isinstance(self.hidden, (list, tuple, type(None))) else [self.hidden, None]
-        if any(not isinstance(size, (int, np.integer)) or size < 1 for size in hidden or ()):
-            raise ValueError(f"hidden={self.hidden!r} must be a tuple of layer sizes, such as (500, 500, 2000).")
-        options: dict[str, Any] = {} if hidden is None else {"hidden": tuple(hidden)}
+        check_layers("hidden", self.hidden)
+        options: dict[str, Any] = {} if self.hidden is None else {"hidden": tuple(self.hidden)}
         options |= {"activation": self.activation, "latent_activation": self.latent_activation}
         return _NETWORKS[self.network](self._input_shape, self.latent_dim, **options)
 
     def _map(self, name: str, x: np.ndarray | Rows, shape: tuple[int, ...]) -> np.ndarray:
         """The network's method `name` on all rows, in float32; on `Rows` where they are on the device already."""
-        # During training (callbacks) the network is on its device already.
-        device = next(self.network_.parameters()).device
-        training, target = self.network_.training, device if device.type != "cpu" else resolve_device(self.device)
-        self.network_.eval().to(target)
-        try:
-            # Reconstructions of data that do not fit on the GPU do not fit there either.
-            rows = x if isinstance(x, Rows) else Rows(x, shape, target)
-            return map_rows(getattr(self.network_, name), rows, to_cpu=True).numpy()
-        finally:
-            self.network_.train(training).to(device)
+        return map_network(self.network_, getattr(self.network_, name), x, shape, self.device)
 
     def transform(self, X) -> np.ndarray:
         """Latent codes (n, latent_dim), computed in float32."""

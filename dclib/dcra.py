@@ -37,6 +37,9 @@ class DCRA(DeepClusterer):
     each sample gets the nearest center, each center becomes the mean of its codes. In between, centers and assignments
     stay, and the optimizer trains the network: a sample's noisy code goes to the center of its clean one.
 
+    With `noise=0` it is ABC (Song et al. 2013; Lim's equation 2), except that the clusters take as many iterations of
+    Lloyd's algorithm as they need, where ABC takes one (`dclib.gaussian_divergence` has it with one).
+
     How we read the paper: L2 is printed with x where only z can be meant. The table's dim_h = 40, "the size of hidden
     layers", does not say of which layers; we take it as the first width of a convolutional encoder that doubles it from
     layer to layer, `Autoencoder(network="conv", hidden=(40, 80, 160))`, and leave the size of the code, which is not
@@ -60,13 +63,9 @@ class DCRA(DeepClusterer):
     ):  # fmt: skip
         self.n_clusters, self.autoencoder, self.init, self.n_init = n_clusters, autoencoder, init, n_init
         self.reconstruction_share, self.noise, self.epochs = reconstruction_share, noise, epochs
-        self.batch_size, self.learning_rate, self.optimizer, self.momentum = (
-            batch_size,
-            learning_rate,
-            optimizer,
-            momentum,
-        )
-        self.callbacks, self.device, self.precision, self.random_state = callbacks, device, precision, random_state
+        self.batch_size, self.learning_rate = batch_size, learning_rate
+        self.optimizer, self.momentum, self.callbacks = optimizer, momentum, callbacks
+        self.device, self.precision, self.random_state = device, precision, random_state
 
     def _check_parameters(self) -> None:
         check_number("reconstruction_share", self.reconstruction_share, 0, 1)

@@ -51,15 +51,15 @@ class GaussianDivergence(GaussianClusterer):
     and nothing else is trained; the clusters follow it, one iteration of k-means or EM after each epoch or, with a
     `buffer_size`, at every step: all as in `DCAN`, whose discriminator the divergence replaces.
 
-    "euclidean" is ABC (Song et al. 2013): ½ ‖z − μ_c‖², c the cluster of the sample. `DCRA(noise=0)` is ABC too, with
-    ‖z − μ_c‖², a decoder that learns as well, and Lloyd's algorithm until nothing changes for one iteration.
+    "euclidean" is ABC (Song et al. 2013): ½ ‖z − μ_c‖², c the cluster of the sample. `DCRA(noise=0)` is ABC too, but
+    with ‖z − μ_c‖², a decoder that learns, and clusters that move until nothing changes, not by one iteration.
 
     "kl" is KLD: KL(N(z, Σ) ‖ N(μ_c, Σ_c)). A plain encoder gives the mean z of its Gaussian and no Σ, and no other term
     of the loss depends on Σ; so it gets its best value, Σ_c, which leaves half the squared Mahalanobis distance to the
     center. (Lim's earlier paper on this loss has a variational autoencoder, whose encoder learns Σ.)
 
-    Either loss falls where the codes shrink, since the clusters follow; only the decoder (as it was at the start) holds
-    the codes apart. "euclidean" is in squared units of the codes, "kl" has none.
+    Either loss falls while the codes gather at their centers, and the clusters follow: it is the decoder (as it was at
+    the start) that keeps the codes from shrinking. "euclidean" is in squared units of the codes, "kl" has none.
 
     Parameters (the others as in `dclib.gaussian_clusters.GaussianClusterer` and `dclib.deep_clusterer.DeepClusterer`)
     ----------

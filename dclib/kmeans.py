@@ -28,7 +28,7 @@ from dclib.engine.validation import (
     warn,
 )
 
-# From so many features on, bounds cost less than the distances that they spare.
+# From so many features on, bounds cost less than the distances that they spare; but they take the memory of k features.
 _WIDE = 64
 
 
@@ -177,7 +177,7 @@ def lloyd(
     n_clusters = len(centers)
     weight = torch.ones(len(x), dtype=x.dtype, device=x.device) if sample_weight is None else sample_weight
     if bounds is None:
-        bounds = x.device.type == "cpu" and x.shape[1] >= max(_WIDE, 2 * n_clusters)
+        bounds = x.device.type == "cpu" and x.shape[1] >= max(_WIDE, n_clusters / 2)
     steps = (ElkanSteps if bounds else PlainSteps)(x, weight, n_clusters)
     losses: list[float] = []
     for _ in range(max_iter):

@@ -285,3 +285,54 @@ class Discriminator(nn.Module):
         # In forward, since Fabric and DistributedDataParallel allow no gradient of a module's result but the loss's.
         (slopes,) = torch.autograd.grad(logits.sum(), z, create_graph=True)
         return logits, slopes.square().sum(1)
+
+
+class DenseClassifier(nn.Module):
+    """Linear layers with ReLU between them: samples (n, *input_shape) -> logits of the clusters (n, n_clusters).
+
+    hidden: sizes of the layers in between; () is one linear layer.
+    """
+
+    def __init__(self, input_shape: Sequence[int], n_clusters: int, hidden: Sequence[int] = (256,)):
+        super().__init__()
+        self.config = {"input_shape": tuple(input_shape), "n_clusters": n_clusters, "hidden": tuple(hidden)}
+        self.layers = nn.Sequential(nn.Flatten(), _mlp([math.prod(input_shape), *hidden, n_clusters], nn.ReLU))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(x)
+
+
+class ConvClassifier(nn.Module):
+    """A small convolutional network: images (n, c, h, w) -> logits of the clusters (n, n_clusters).
+
+    For each number of channels in `hidden` two 3 × 3 convolutions with batch normalisation and ReLU; between these
+    pairs the pixels are halved (maximum of 2 × 2), after the last averaged; then dropout and a linear layer.
+    """
+
+    def __init__(
+        self, input_shape: Sequence[int], n_clusters: int, hidden: Sequence[int] = (24, 48, 96), dropout: float = 0.3
+    ):
+        super().__init__()
+        if len(input_shape) != 3 or min(input_shape[1:]) < 2 ** (len(hidden) - 1):
+            raise ValueError(
+                f"The convolutional network takes images (c, h, w) of at least {2 ** (len(hidden) - 1)} pixels a side, "
+                f'not {tuple(input_shape)}: use network="dense" or larger images.'
+            )
+        self.config = {
+            "input_shape": tuple(input_shape),
+            "n_clusters": n_clusters,
+            "hidden": tuple(hidden),
+            "dropout": dropout,
+        }
+        layers: list[nn.Module] = []
+        for i, (before, after) in enumerate(pairwise([input_shape[0], *hidden])):
+            layers += [nn.MaxPool2d(2)] if i else []
+            for channels in (before, after):
+                # A small momentum: the running means, with which `eval` normalises, shall be those of many batches.
+                layers += [nn.Conv2d(channels, after, 3, padding=1, bias=False), nn.BatchNorm2d(after, momentum=0.05)]
+                layers += [nn.ReLU()]
+        head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(dropout), nn.Linear(hidden[-1], n_clusters)]
+        self.layers = nn.Sequential(*layers, *head)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(x)

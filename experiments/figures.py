@@ -414,7 +414,7 @@ def samplawski_figure_3(sources: Sources):
         dashed = {"ls": "--", "marker": "D", "mfc": "none", "ms": 7, "lw": 1.5}
         ax.plot(list(his), list(his.values()), color=color(index), label=f"his log, {what}", **dashed)
         for d in DIMENSIONS:
-            for name, mark in ((f"long-{d}", "o"), (f"long-{d}-tied", "^"))[: 2 if d in (2, 64) else 1]:
+            for name, mark in ((f"long-{d}", "o"), ("printed-256", "^"))[: 2 if d == 256 else 1]:
                 for result in sources.every(f"samplawski_autoencoded/{name}"):
                     found = True
                     values = curves([result], "v_measure")[0]
@@ -430,28 +430,29 @@ def samplawski_figure_3(sources: Sources):
     ax.legend(fontsize=11, loc="lower right")
     return fig, (
         "V-measure against the number of hidden units: Samplawski's log as dashed lines with diamonds, best and last "
-        "checkpoint, our runs of the same length as dots (triangles: tied centres stay one); a dotted line is gradient "
+        "checkpoint, our runs as dots (triangles: the printed learning rate); a dotted line is gradient "
         "k-means on the pixels."
     )
 
 
 @drawing(SAMPLAWSKI)
 def samplawski_over_the_epochs(sources: Sources):
-    runs = [(d, sources.every(f"samplawski_autoencoded/long-{d}")) for d in DIMENSIONS]
-    runs = [(d, results) for d, results in runs if results]
+    runs = [(f"{d} hidden units", sources.every(f"samplawski_autoencoded/long-{d}")) for d in DIMENSIONS]
+    runs.append(("256, learning rate as printed", sources.every("samplawski_autoencoded/printed-256")))
+    runs = [(label, results) for label, results in runs if results]
     if not runs:
         raise NotOnFile("samplawski_autoencoded/long-256")
     fig, ax = figure(width=9, height=4.6)
-    for index, (d, results) in enumerate(runs):
+    for index, (label, results) in enumerate(runs):
         values = curves(results, "v_measure")
-        band(ax, range(1, values.shape[1] + 1), values, f"{d} hidden units", index, marker="o", ms=4)
+        band(ax, range(1, values.shape[1] + 1), values, label, index, marker="o", ms=4)
     ax.axvline(10, color=GRAY, ls="--", lw=1.5)
     ax.text(12, 0.6, "ten epochs", color=GRAY, fontsize=12)
     ax.set(title="The paper's start, epoch by epoch", xlabel="epoch (600 steps)", ylabel="V", ylim=(-0.02, 0.65))
     ax.legend(fontsize=12, loc="lower right")
     return fig, (
         "V-measure of autoencoded k-means from the paper's start against the epoch, up to 300; a dashed line marks the "
-        "tenth epoch, before which one cluster holds all images."
+        "tenth epoch."
     )
 
 

@@ -146,9 +146,15 @@ def run(experiment: str, name: str, configuration: Configuration, seed: int, unf
             folder = autoencoder_path(autoencoder, data.x).with_suffix(".codes")
             snapshots.append(Snapshots(folder, data.x[: _n_kept(configuration, autoencoder)], configuration.codes_at))
             callbacks.append(snapshots[0])
-        method.set_params(autoencoder=_fit_autoencoder(autoencoder, data.x, callbacks))
+        owner = method if "autoencoder" in method.get_params(deep=False) else method.clusterer
+        owner.set_params(autoencoder=_fit_autoencoder(autoencoder, data.x, callbacks))
+    inner = getattr(method, "clusterer", None)  # a teacher, or what clusters the codes
+    if isinstance(inner, BaseEstimator) and "epochs" in inner.get_params(deep=False):
+        inner.set_params(random_state=seed)
+        watches.append(Stopwatch())
+        inner.set_params(callbacks=[watches[-1], Progress(), Checkpoint(_inner_path(inner, autoencoder, data.x))])
     every = configuration.every
-    if "callbacks" in method.get_params(deep=False):
+    if "epochs" in method.get_params(deep=False):  # k-means has callbacks, too, but starts instead of epochs
         place = HERE / "checkpoints" / experiment / f"{name}-seed{seed}-clusterer.ckpt"
         callbacks = [Scores(data.x, data.y, every)] if data.y is not None else []
         if configuration.evaluate:
@@ -187,10 +193,11 @@ def run(experiment: str, name: str, configuration: Configuration, seed: int, unf
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, {torch.backends.cpu.get_cpu_capability()}",
         "command": f"python -m experiments {experiment} --configurations {name} --seeds {seed}",
     }
-    if hasattr(method, "start_labels_"):
-        result["start"] = _scores(data.y, method.start_labels_)
-    if hasattr(method, "history_"):
-        frame = method.history_.to_frame()
+    learner = method if "epochs" in method.get_params(deep=False) else getattr(method, "clusterer_", method)
+    if hasattr(learner, "start_labels_"):
+        result["start"] = _scores(data.y, learner.start_labels_)
+    if "epochs" in learner.get_params(deep=False):
+        frame = learner.history_.to_frame()
         result["history"] = {column: _rounded(frame[column]) for column in frame}
         if unfinished and len(frame) < method.epochs:
             result["unfinished"] = f"{len(frame)} of {method.epochs} epochs"
@@ -226,6 +233,14 @@ def autoencoder_path(autoencoder, x: np.ndarray) -> Path:
     seed = autoencoder.random_state
     digest.update(json.dumps([x.shape, type(autoencoder).__name__, _parameters(autoencoder), seed]).encode())
     return HERE / "checkpoints" / "autoencoders" / f"{digest.hexdigest()}.ckpt"
+
+
+def _inner_path(inner, autoencoder, x: np.ndarray) -> Path:
+    """Where the checkpoint of a clusterer inside another one lies: experiments share the teachers that are equal."""
+    about = [type(inner).__name__, _parameters(inner), autoencoder and _parameters(autoencoder), inner.random_state]
+    digest = hashlib.blake2b(np.ascontiguousarray(x).data, digest_size=8)
+    digest.update(json.dumps(about).encode())
+    return HERE / "checkpoints" / "clusterers" / f"{digest.hexdigest()}.ckpt"
 
 
 def _fit_autoencoder(autoencoder, x: np.ndarray, callbacks: list[Callback]):

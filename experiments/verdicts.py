@@ -53,6 +53,7 @@ class Claim:
     relation: str = "number"
     tolerance: float = 0.02
     printed_key: Key | None = None
+    printed_runs: Sequence[str] = ()
     waits_for: str = ""
     reason: str = ""
     headline: bool = False
@@ -178,7 +179,7 @@ def judge(claim: Claim) -> Verdict:
     printed = math.inf if claim.value is None or claim.relation != "number" else claim.value
     run, ours = numbers(claim.runs, claim.key, printed)
     others = numbers(claim.rival, claim.rival_key or claim.key)[1]
-    by_formula = [number(result, claim.printed_key) for result in results(run)] if claim.printed_key and run else []
+    by_formula = numbers(claim.printed_runs or [run], claim.printed_key)[1] if claim.printed_key and run else []
     unfinished = {result["unfinished"] for result in results(run) if "unfinished" in result} if run else set()
     return Verdict(claim, run, ours, others, by_formula, ", ".join(sorted(unfinished)))
 

@@ -27,8 +27,8 @@ from lightning_fabric.accelerators import CPUAccelerator
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from benchmarks.gpu import inside_steps
 from dclib.engine import device as engine
-from dclib.engine import training
 
 # Operations whose result's size, or result, only the GPU knows: the CPU waits for it.
 WAITING = {
@@ -277,22 +277,6 @@ def pretend(kind: str, room: int = 10**12) -> Iterator[Pretended]:
     def make_generator(device="cpu"):
         return Generator() if torch.device(device).type == "cpu" else OwnGenerator()
 
-    def train_epoch(step, batches, fabric, real=training._train_epoch):
-        def watched(iterator):
-            yield next(iterator)
-            while True:
-                with device.step():
-                    batch = next(iterator, None)
-                if batch is None:
-                    return
-                yield batch
-
-        def watched_step(batch):
-            with device.step():
-                return step(batch)
-
-        return real(watched_step, watched(iter(batches)), fabric)
-
     class Machine:
         """PyTorch as it is on a machine with such a device, as far as dclib.engine.device asks."""
 
@@ -315,8 +299,7 @@ def pretend(kind: str, room: int = 10**12) -> Iterator[Pretended]:
         patch.setattr(engine, "torch", Machine())
         patch.setattr(lightning_fabric, "Fabric", PretendedFabric)
         patch.setattr(CPUAccelerator, "setup_device", lambda self, device: None)
-        patch.setattr(training, "_train_epoch", train_epoch)
-        with Operations(device), Calls(device):
+        with inside_steps(device.step), Operations(device), Calls(device):
             yield device
     if device.faults:
         raise AssertionError("\n".join(f"{count} × {fault}" for fault, count in device.faults.most_common()))

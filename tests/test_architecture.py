@@ -26,8 +26,8 @@ FLOORS = (
     ("gradient_kmeans", "balanced_kmeans", "autoencoder"),
     ("gmm",),
     ("latent", "deep_clusterer", "pretrained"),
-    ("autoencoded_kmeans", "dec", "dcra", "gaussian_clusters"),
-    ("dcan", "gaussian_divergence"),
+    ("autoencoded_kmeans", "dec", "dcra", "gaussian_clusters", "network_clusterer"),
+    ("dcan", "gaussian_divergence", "neighbor_clustering", "self_labelling"),
     # the classroom: what shows them
     ("classroom", "classroom.plots", "classroom.exercises"),
     ("classroom.demos.demo", "classroom.demos.picture", "classroom.demos.point_canvas"),
@@ -136,7 +136,7 @@ def test_the_names_at_the_door():
     for cls in found:  # grows on the way
         found += cls.__subclasses__()
     public = {cls.__name__ for cls in found if cls.__module__.startswith("dclib.") and not cls.__name__.startswith("_")}
-    bases = {"DeepClusterer", "GaussianClusterer"}
+    bases = {"DeepClusterer", "GaussianClusterer", "NetworkClusterer"}
     assert public - set(names) == bases, "an estimator without its name in dclib/__init__.pyi"
     with pytest.raises(AttributeError, match="KMean"):
         dclib.KMean  # noqa: B018

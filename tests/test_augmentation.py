@@ -1,4 +1,4 @@
-"""Random shifts and rotations move what they should by as much as they should."""
+"""Random shifts, rotations, scales and shears move what they should by as much as they should."""
 
 import numpy as np
 import pytest
@@ -45,6 +45,45 @@ def test_rotations_are_rigid_on_an_oblong_image():
         assert np.abs(angle).max() >= 28 and np.sign(angle).min() < 0 < np.sign(angle).max()
 
 
+def moved_by(augment, **draws):
+    """One draw for each of the six movements, in [-1, 1], all else zero -> (6, 1)"""
+    names = ("turn", "x", "y", "scale_x", "scale_y", "shear")
+    return lambda images: augment.move(images, torch.tensor([[draws.get(name, 0.0)] for name in names]))
+
+
+def test_scale_is_a_factor_of_each_axis():
+    """A spot 5 rows and 8 columns from the middle; 1 + 0.25 along x, 1 − 0.25 · 0.8 along y."""
+    augment = RandomShiftRotate(0, 0, max_scale=0.25)
+    moved = moved_by(augment, scale_x=1.0, scale_y=-0.8)(spot(row=15, column=23))
+    np.testing.assert_allclose(centre_of_mass(moved)[0] - [10, 15], [5 * 0.8, 8 * 1.25], atol=0.15)
+
+
+def test_shear_moves_rows_sideways_in_proportion_to_their_distance_from_the_middle():
+    augment = RandomShiftRotate(0, 0, max_shear=0.5)
+    for row, sideways in ((10, 0), (14, 2), (4, -3)):
+        moved = moved_by(augment, shear=1.0)(spot(row=row))
+        np.testing.assert_allclose(centre_of_mass(moved)[0] - [10, 15], [row - 10, sideways], atol=0.1)
+
+
+def test_all_at_once_first_scale_then_shear_then_turn():
+    augment = RandomShiftRotate(0, 90, max_scale=0.5, max_shear=0.5)
+    moved = moved_by(augment, turn=1.0, scale_x=0.5, scale_y=0.5, shear=1.0)(spot(row=14, column=19))
+    x, y = 4 * 1.25, 4 * 1.25  # to the right and down
+    x += 0.5 * y
+    # A turn by 90° takes (x, y) to (y, −x); the other order of the three would end elsewhere.
+    np.testing.assert_allclose(centre_of_mass(moved)[0] - [10, 15], [-x, y], atol=0.1)
+
+
+def test_without_scale_and_shear_the_draws_are_those_of_before():
+    """Three an image: a training with shifts and rotations alone stays what it was."""
+    device = torch.device("cpu")
+    plain, more = (a.draw(7, None, device) for a in (RandomShiftRotate(), RandomShiftRotate(max_shear=0.1)))
+    assert plain.shape == (3, 7) and more.shape == (6, 7)
+    images = torch.rand(7, 1, 12, 16)
+    same = RandomShiftRotate(max_scale=0.3, max_shear=0.3).move(images, torch.cat([plain, torch.zeros(3, 7)]))
+    torch.testing.assert_close(same, RandomShiftRotate().move(images, plain))
+
+
 def test_each_image_moves_on_its_own_and_the_generator_decides():
     images = spot().expand(3, -1, -1, -1)
     a, b = (RandomShiftRotate()(images, torch.Generator().manual_seed(1)) for _ in range(2))
@@ -52,7 +91,12 @@ def test_each_image_moves_on_its_own_and_the_generator_decides():
     assert not torch.equal(a[0], a[1])
 
 
-@pytest.mark.parametrize("sizes", [(-1, 0), (0, -5), (float("nan"), 0)])
+@pytest.mark.parametrize("sizes", [(-1, 0), (0, -5), (float("nan"), 0), (0, 0, -0.1), (0, 0, 0, -0.1)])
 def test_negative_sizes_are_refused(sizes):
     with pytest.raises(ValueError, match="must not be negative"):
         RandomShiftRotate(*sizes)
+
+
+def test_an_image_cannot_shrink_to_nothing():
+    with pytest.raises(ValueError, match="max_scale=1.0 must be below 1"):
+        RandomShiftRotate(max_scale=1.0)

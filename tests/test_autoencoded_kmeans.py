@@ -34,6 +34,23 @@ def test_the_kmeans_loss_by_hand():
     assert kmeans_loss(z, centers) == pytest.approx(5 / 6)
 
 
+def test_centers_that_are_equally_near_share_the_gradient_or_the_first_one_gets_it():
+    """The code (1, 1) is as near to (1, 0) as to (0, 1), and farther from (0, 0)."""
+    z = torch.tensor([[1.0, 1.0]])
+    for share_ties, expected in ((False, [[0, -1], [0, 0], [0, 0]]), (True, [[0, -0.5], [-0.5, 0], [0, 0]])):
+        centers = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]], requires_grad=True)
+        loss = kmeans_loss(z, centers, share_ties)
+        loss.backward()
+        assert loss == 0.5
+        torch.testing.assert_close(centers.grad, torch.tensor(expected, dtype=torch.float32))
+
+
+def test_without_ties_both_ways_to_share_train_the_same_model(digits, autoencoder):
+    options = {"autoencoder": autoencoder, "epochs": 2, "precision": "32-true", "random_state": 0}
+    one, other = (AutoencodedKMeans(20, share_ties=share, **options).fit(digits.x) for share in (False, True))
+    np.testing.assert_allclose(one.cluster_centers_, other.cluster_centers_, atol=1e-3)
+
+
 def test_the_kmeans_loss_is_a_sum_over_dimensions_and_a_mean_over_the_batch():
     z, centers = (torch.randn(n, 3, generator=torch.Generator().manual_seed(n)) for n in (8, 4))
     loss = kmeans_loss(z, centers)

@@ -109,6 +109,12 @@ NUMBERS = {
     "clustering_weight": (-1.0, np.nan, np.inf),
     "reconstruction_weight": (-1.0, np.nan),
     "alpha": (0, -1.0),
+    "n_neighbors": (0, 2.5, None),
+    "entropy_weight": (-1.0, np.nan),
+    "start_epochs": (-1, 1.5),
+    "label_smoothing": (-0.1, 1.1, np.nan),
+    "weight_decay": (-0.1, np.nan),
+    "share": (0, 1.5, "most"),
     "spread": (-0.5, np.nan),
     "buffer_size": (0, 600.5),
     "temperature": (-1.0, np.nan),
@@ -131,6 +137,7 @@ for name, values in NUMBERS.items():
         CASES.append(Case(f"{name}={value!r}", message, parameters={name: value}))
 
 CENTERS = ("KMeans", "GradientKMeans", "BalancedKMeans", "GaussianMixture")  # take an array of centers as `init`
+LABELS = ("NeighborClustering",)  # takes an array of labels
 CASES += [
     Case("unknown device", "device='warp' is not known", parameters={"device": "warp"}),
     Case("absent device", "device='cuda:99' is not on this machine", parameters={"device": "cuda:99"}),
@@ -142,7 +149,12 @@ CASES += [
     Case("init of the wrong shape", r"init has shape \(2, 64\)", parameters={"init": np.zeros((2, 64))}, only=CENTERS),
     Case("init with NaN", "give finite centers", parameters={"init": np.full((3, 64), np.nan)}, only=CENTERS),
     Case("init of texts", "nor an array of numbers", parameters={"init": [["a"] * 64] * 3}, only=CENTERS),
-    Case("centers where a name belongs", "init=array.*choose one", parameters={"init": np.zeros((3, 2))}, but=CENTERS),
+    Case(
+        "centers where a name belongs",
+        "init=array.*choose one",
+        parameters={"init": np.zeros((3, 2))},
+        but=CENTERS + LABELS,
+    ),
     Case("unknown covariance", "covariance_type='round' is not known", parameters={"covariance_type": "round"}),
     Case("unknown activation of the code", "latent_activation='x' is not", parameters={"latent_activation": "x"}),
     Case("unknown optimizer", "optimizer='sgdd' is not known", parameters={"optimizer": "sgdd"}),
@@ -162,7 +174,10 @@ CASES += [
     Case("a name for an autoencoder", "autoencoder must be .* not str", parameters={"autoencoder": "conv"}),
     Case("a class for an autoencoder", "autoencoder must be .* not", parameters={"autoencoder": Autoencoder}),
     Case("a bad autoencoder", "latent_dim=0 must be", parameters={"autoencoder": Autoencoder(0)}),
-    Case("a name for a clusterer", "cannot cluster", parameters={"clusterer": "k-means"}),
+    Case("a name for a clusterer", "cannot cluster|how sure", parameters={"clusterer": "k-means"}),
+    Case("labels of the wrong shape", "one label a sample", parameters={"init": np.zeros(59, int)}, only=LABELS),
+    Case("labels beyond the clusters", "from 0 to 2", parameters={"init": np.full(60, 3)}, only=LABELS),
+    Case("neighbours of too few", "at most 59 neighbours", parameters={"n_neighbors": 60}),
     Case("augment without images", "pass X as", lambda x: x.reshape(60, 64), parameters={"augment": True}),
     Case("augment of another type", "augment='shift' must be", parameters={"augment": "shift"}),
     Case("unknown network", "network='transformer' is not known", parameters={"network": "transformer"}),

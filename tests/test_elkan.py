@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from dclib import kmeans
 from dclib.data import load
 from dclib.engine.elkan import ElkanSteps
 from dclib.engine.rows import Shifted
@@ -78,6 +79,51 @@ def test_most_distances_are_spared(digits, monkeypatch):
     losses = lloyd(digits, start(digits, 20), max_iter=30, bounds=True)[2]
     assert len(losses) > 20
     assert sum(computed) < len(losses) * len(digits) * 20 / 3
+
+
+@pytest.mark.parametrize(("k", "fewer"), [(2, False), (400, True)])
+def test_with_many_clusters_full_passes_wait(digits, k, fewer, monkeypatch):
+    """A full pass beyond the second comes only when what was computed one by one has cost as much as it does."""
+    full, spent, original = [], [], ElkanSteps._compare_all
+
+    def note(self, block):
+        if block.start == 0:
+            full.append(self.n_steps)
+        return original(self, block)
+
+    def count(self, x, norms, rows, k):
+        spent.append((self.n_steps, 25 * len(rows) / len(digits) / len(self.centers)))
+        return pairwise(self, x, norms, rows, k)
+
+    pairwise = ElkanSteps._distances
+    monkeypatch.setattr(ElkanSteps, "_compare_all", note)
+    monkeypatch.setattr(ElkanSteps, "_distances", count)
+    steps, centers, generator = (
+        ElkanSteps(digits, torch.ones_like(digits[:, 0]), k),
+        start(digits, k),
+        torch.Generator(),
+    )
+    for _ in range(17):
+        steps.assign(centers)
+        assert torch.equal(steps.labels, assign(digits, centers)[0])
+        centers = centers + 0.01 * torch.randn(centers.shape, generator=generator, dtype=torch.float64)
+    assert full[:2] == [0, 1] and set(full) <= {0, 1, 2, 4, 8, 16}
+    for last, now in zip(full[1:], full[2:]):
+        assert sum(cost for step, cost in spent if last < step < now) >= 1
+    assert (len(full) < 5) == fewer
+
+
+def test_bounds_are_kept_where_they_pay_and_fit(monkeypatch):
+    """Wide rows; but no more numbers than twice the data."""
+    made = []
+    for cls in (ElkanSteps, kmeans.PlainSteps):
+        monkeypatch.setattr(
+            cls, "__init__", lambda self, *a, cls=cls, init=cls.__init__: (made.append(cls), init(self, *a))[1]
+        )
+    for d, k, cls in ((64, 128, ElkanSteps), (64, 129, kmeans.PlainSteps), (63, 2, kmeans.PlainSteps)):
+        x = torch.randn(200, d, generator=torch.Generator().manual_seed(0))
+        lloyd(x, x[:k], max_iter=1)
+        assert made.pop() is cls
 
 
 def test_empty_clusters_are_refilled_and_bounds_hold_afterwards(digits):

@@ -24,6 +24,8 @@ from dclib import (
     gradient_kmeans,
     kmeans,
     latent,
+    neighbor_clustering,
+    self_labelling,
 )
 from dclib.autoencoded_kmeans import AutoencodedKMeans
 from dclib.autoencoder import Autoencoder
@@ -38,7 +40,10 @@ from dclib.gmm import GaussianMixture
 from dclib.gradient_kmeans import GradientKMeans
 from dclib.kmeans import KMeans
 from dclib.latent import LatentClustering
+from dclib.neighbor_clustering import NeighborClustering
+from dclib.self_labelling import SelfLabelling
 
+FEW = {"batch_size": 16, "learning_rate": 0.02}  # enough steps for few samples
 SMALL = {"latent_dim": 2, "hidden": (8,), "epochs": 2, "batch_size": 32}
 
 
@@ -56,6 +61,8 @@ def estimators():
         DCAN(3, autoencoder=Autoencoder(**SMALL), n_init=2, epochs=2, batch_size=32),
         DCRA(3, autoencoder=Autoencoder(**SMALL), n_init=2, epochs=2, batch_size=32),
         GaussianDivergence(3, autoencoder=Autoencoder(**SMALL), n_init=2, epochs=2, batch_size=32),
+        NeighborClustering(3, n_init=2, n_neighbors=2, hidden=(8,), start_epochs=8, epochs=12, **FEW),
+        SelfLabelling(GaussianMixture(3, covariance_type="diag", reg_covar=1e-3, n_init=1), hidden=(8,), **FEW),
     ]
 
 
@@ -74,7 +81,7 @@ def test_scikit_learn_checks(estimator, check):
 def test_every_estimator_is_tested_here():
     modules = (
         kmeans, gradient_kmeans, balanced_kmeans, gmm, autoencoder, latent, dec, autoencoded_kmeans, dcan, dcra,
-        gaussian_divergence,
+        gaussian_divergence, neighbor_clustering, self_labelling,
     )  # fmt: skip
     found = {
         cls

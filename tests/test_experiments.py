@@ -10,9 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from dclib.autoencoder import Autoencoder
 from dclib.data import Dataset, load
+from dclib.dcan import DCAN
 from dclib.dec import DEC
 from dclib.engine.callbacks import Checkpoint
 from dclib.kmeans import KMeans
@@ -20,6 +22,7 @@ from dclib.metrics import clustering_accuracy
 from experiments import __main__ as command
 from experiments import figures, runner
 from experiments.claims import CLAIMS, PAPERS
+from experiments.lim_divergences import Untrained, shrink
 from experiments.runner import Configuration, run
 from experiments.verdicts import Claim, files_of, judge, number
 
@@ -429,3 +432,21 @@ def test_a_figure_without_its_runs_is_not_drawn(tmp_path, monkeypatch):
     assert set(json.loads((tmp_path / "figures.json").read_text())["two"]["sources"]) == {
         f"results/nguyen_kmeans/soft-seed{seed}.json" for seed in range(10)
     }
+
+
+def test_lims_small_images_are_means_of_four_pixels():
+    x = np.arange(32, dtype=np.float32).reshape(2, 1, 4, 4)
+    assert shrink(x).tolist() == [[[[2.5, 4.5], [10.5, 12.5]]], [[[18.5, 20.5], [26.5, 28.5]]]]
+
+
+def test_from_scratch_is_from_random_weights(here):
+    """The autoencoder is the one that training would begin with; DCAN trains a copy, and says where k-means began."""
+    x = load("digits").x[:200]
+    untrained = Untrained(3, hidden=(16,), random_state=0).fit(x)
+    torch.manual_seed(1)
+    assert np.array_equal(untrained.transform(x), Untrained(3, hidden=(16,), random_state=0).fit(x).transform(x))
+    assert not len(untrained.history_) and not untrained.network_.training
+    method = DCAN(reconstruction_weight=0.0, optimizer="sgd", learning_rate=0.01, epochs=8, batch_size=64, n_init=2)
+    result = run("trial", "scratch", Configuration("digits", "all", Untrained(3, hidden=(16,)), method, n=200), 0)
+    assert result["start"]["acc"] > 0.2 and result["parameters"]["clusterer"]["optimizer"] == "sgd"
+    assert "autoencoder_loss" not in result

@@ -247,6 +247,36 @@ models["closed form"] = GaussianDivergence(4, autoencoder=autoencoder, **options
 }
 
 
+def test_neighbors_and_self_labelling(run):
+    """Neighbours of all shares, the entropy of the whole batch; a last batch that splits unevenly; and convolutions,
+    whose batch normalisation takes each share for itself: one model in both processes, if not the one of one.
+    """
+    from dclib.data import load
+
+    script = """
+from dclib.gmm import GaussianMixture
+from dclib.neighbor_clustering import NeighborClustering
+from dclib.self_labelling import SelfLabelling
+x = arrays["x"]
+options = {"epochs": 6, "batch_size": 32, "precision": "32-true", "random_state": 0}
+neighbors = NeighborClustering(4, n_init=2, hidden=(16,), start_epochs=2, **options)
+models = {
+    "neighbors": neighbors,
+    "self": SelfLabelling(GaussianMixture(4, covariance_type="diag", reg_covar=1e-2), hidden=(16,), **options),
+    "conv": neighbors.__class__(4, n_init=2, network="conv", hidden=(4, 8), augment=True, start_epochs=2, **options),
+}
+for name, model in models.items():
+    results |= {f"{name} p": model.fit(x).predict_proba(x), f"{name} loss": model.history_["loss"]}
+results["neighbors of all"] = neighbors.neighbors_
+"""
+    one, (first, second) = run(script, x=load("digits").x[:301])
+    assert len(one) == 7
+    for name in one:
+        np.testing.assert_allclose(first[name], second[name], atol=1e-6, err_msg=name)
+        if "conv" not in name:
+            np.testing.assert_allclose(first[name], one[name], atol=2e-4, err_msg=name)
+
+
 @pytest.mark.parametrize("method", JOINT)
 def test_joint_methods(run, method):
     """Noise, draws, codes and centers of all shares; also with a last batch that splits unevenly."""

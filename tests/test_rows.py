@@ -14,6 +14,9 @@ def test_blocks_cover_every_row_once(n, width):
     blocks = row_blocks(n, width)
     assert [row for block in blocks for row in range(n)[block]] == list(range(n))
     assert all(len(range(n)[block]) <= max(256, 2**20 // width) for block in blocks)
+    assert all(len(range(n)[block]) % 64 == 0 for block in blocks[:-1])
+    gpu = row_blocks(n, width, torch.device("cuda"))
+    assert [row for block in gpu for row in range(n)[block]] == list(range(n)) and len(gpu) <= len(blocks)
 
 
 def test_of_nothing_there_are_no_blocks():

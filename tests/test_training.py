@@ -84,13 +84,13 @@ def train_and_save(directory, seconds, module, name):
 
 
 def trained_by_epochs():
-    """Every estimator of the library with callbacks, as (module, name)."""
+    """Every estimator of the library that trains in epochs, as (module, name)."""
     found = []
     for file in sorted(Path(dclib.__path__[0]).glob("[a-z]*.py")):
         module = importlib.import_module(f"dclib.{file.stem}")
         for name, cls in vars(module).items():
             if inspect.isclass(cls) and issubclass(cls, SavedEstimator) and cls.__module__ == module.__name__:
-                if "callbacks" in cls._get_param_names():
+                if "epochs" in cls._get_param_names():
                     found.append((module.__name__, name))
     return found
 

@@ -9,6 +9,9 @@ from torch import Tensor
 
 from dclib.engine.rows import Shifted, cluster_sums, row_blocks, squared_norms
 
+# A distance alone takes about as long as so many of them in one matrix product.
+_ALONE = 25
+
 
 class ElkanSteps:
     """E- and M-step of Lloyd's algorithm on x (n, d) that compute only the distances that may matter (Elkan 2003).
@@ -18,15 +21,17 @@ class ElkanSteps:
     hold. While the upper bound is below all lower ones, the sample keeps its center. Else the distance to its own
     center is computed, and then those to the centers whose lower bounds are below it.
 
-    With every move the bounds get looser. So the E-steps 0, 1, 2, 4, 8, … compute all distances: log₂(m) full passes
-    instead of m. The sums of the clusters change by the samples that changed their cluster.
+    With every move the bounds get looser. So the E-steps 0, 1, 2, 4, 8, … compute all distances: at most log₂(m) full
+    passes instead of m. A pass beyond the second waits for the next power of two, until the distances computed one by
+    one since the last have cost as much as it does: with many clusters, most bounds hold for long. The sums of the
+    clusters change by the samples that changed their cluster.
 
     Labels and sums are those of `kmeans.assign` and `kmeans.update`, up to ties within rounding.
     """
 
     def __init__(self, x: Tensor | Shifted, weight: Tensor, n_clusters: int):
         n, d = x.shape
-        self.x, self.weight, self.n_steps = x, weight, 0
+        self.x, self.weight, self.n_steps, self.spent = x, weight, 0, 0
         self.norms = squared_norms(x)
         self.labels = torch.full((n,), -1)
         self.sums = torch.zeros(n_clusters, d, dtype=torch.float64)  # since changes add up
@@ -40,7 +45,9 @@ class ElkanSteps:
 
     def assign(self, centers: Tensor) -> Tensor:
         """E-step: updates `labels` -> loss and number of labels that changed (2,), float64."""
-        everything = self.n_steps & (self.n_steps - 1) == 0
+        power_of_two = self.n_steps & (self.n_steps - 1) == 0
+        everything = power_of_two and (self.n_steps < 2 or self.spent >= self.lower.numel())
+        self.spent = 0 if everything else self.spent
         self.drift = self.drift.zero_() if everything else self.drift + (centers - self.centers).norm(dim=1)
         self.centers, self.squares = centers, centers.square().sum(1)
         labels = self.labels.clone()
@@ -108,6 +115,7 @@ class ElkanSteps:
         x, norms, bounds, old = self.x[block], self.norms[block], bounds[rows], labels[rows]
         own = self._distances(x, norms, rows, old)
         which, k = (bounds < own[:, None]).nonzero(as_tuple=True)
+        self.spent += _ALONE * (len(rows) + len(which))
         others = self._distances(x, norms, rows[which], k)
         lower[rows[which], k] = others + drift[k]
         bounds[which, k] = others

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from dclib.engine.device import free_memory
+from dclib.engine.device import free_memory, resolve_device
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -93,6 +93,29 @@ def map_rows(
     return found if size == 1 else fabric.all_reduce(found, reduce_op="sum")  # type: ignore[union-attr, return-value]
 
 
+def map_network(
+    network: nn.Module,
+    function: Callable[[Tensor], Tensor],
+    x: np.ndarray | Rows,
+    shape: tuple[int, ...],
+    device: str | torch.device = "auto",
+) -> np.ndarray:
+    """`function`, which calls the network, on all rows of x (n, d), in float32; the network goes to the device for it.
+
+    During training (callbacks) it is on its device already, and goes back to training afterwards.
+    x may be `Rows` where they are on the device already.
+    """
+    home, training = next(network.parameters()).device, network.training
+    target = home if home.type != "cpu" else resolve_device(device)
+    network.eval().to(target)
+    try:
+        # Reconstructions of data that do not fit on the GPU do not fit there either.
+        rows = x if isinstance(x, Rows) else Rows(x, shape, target)
+        return map_rows(function, rows, to_cpu=True).numpy()
+    finally:
+        network.train(training).to(home)
+
+
 def is_memmap(rows: np.ndarray | None) -> bool:
     """Whether the rows are on disk, and perhaps more than fit into memory."""
     while isinstance(rows, np.ndarray) and not isinstance(rows, np.memmap):
@@ -103,10 +126,11 @@ def is_memmap(rows: np.ndarray | None) -> bool:
 def row_blocks(n_rows: int, width: int, device: torch.device | None = None) -> list[slice]:
     """Blocks of rows for arrays of `width` columns: about 2^20 numbers each, which stay in the processor's cache.
 
-    On a GPU 2^24: few blocks, since each costs the start of some kernels.
+    On a GPU 2^24: few blocks, since each costs the start of some kernels. Sizes are multiples of 64 rows: products with
+    rows of another length in memory take up to 1.6 times as long.
     """
     numbers = 2**20 if device is None or device.type == "cpu" else 2**24
-    size = max(numbers // max(width, 1), 256)
+    size = max(numbers // max(width, 1) // 64 * 64, 256)
     return [slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size)]
 
 

@@ -66,13 +66,17 @@ def descend(fabric: Fabric, optimizer, loss: Tensor, batch: Batch) -> None:
 
 
 def adam(
-    modules: Iterable[nn.Module | nn.Parameter], learning_rate: float, betas: tuple[float, float] = (0.9, 0.999)
+    modules: Iterable[nn.Module | nn.Parameter],
+    learning_rate: float,
+    betas: tuple[float, float] = (0.9, 0.999),
+    weight_decay: float = 0.0,
 ) -> torch.optim.Adam:
-    """Adam over all parameters, in PyTorch's fused form: one pass over the weights a step."""
+    """Adam, or AdamW with `weight_decay`, in PyTorch's fused form: one pass over all the weights a step."""
     parameters = _parameters(modules)
-    return torch.optim.Adam(
-        parameters, lr=learning_rate, betas=betas, fused=parameters[0].device.type in ("cpu", "cuda")
-    )
+    fused = parameters[0].device.type in ("cpu", "cuda")
+    if weight_decay:
+        return torch.optim.AdamW(parameters, lr=learning_rate, betas=betas, weight_decay=weight_decay, fused=fused)
+    return torch.optim.Adam(parameters, lr=learning_rate, betas=betas, fused=fused)
 
 
 def sgd(modules: Iterable[nn.Module | nn.Parameter], learning_rate: float, momentum: float) -> torch.optim.SGD:

@@ -76,6 +76,16 @@ def warn_of_magnitude(estimator, magnitude: float) -> None:
         )
 
 
+def warn_of_spread(rows: np.ndarray) -> None:
+    """Warn where a feature spreads too far for a network to learn it."""
+    # A sample is enough for a warning, and leaves data on disk where they are.
+    if (spread := rows[:: -(-len(rows) // 10_000)].std(axis=0).max()) > 10:
+        warn(
+            f"X has a feature with a standard deviation of {spread:.3g}, too much for a network to learn well: scale "
+            "images to [0, 1], other features to unit variance (sklearn.preprocessing.StandardScaler).",
+        )
+
+
 def _magnitude(rows: np.ndarray) -> float:
     """The largest absolute value, looked for in at most 10,000 of the rows: it is there to tell 255 from 1."""
     some = rows[:: -(-len(rows) // 10_000)]
@@ -120,6 +130,13 @@ def check_number(name: str, value, low, high=np.inf, *, integer=False, open_low=
         raise ValueError(f"{name}={value!r} must be {what} {interval}.")
 
 
+def check_layers(name: str, value) -> None:
+    """Raise a ValueError unless `value` is a tuple of layer sizes, or None."""
+    sizes = value if isinstance(value, (list, tuple, type(None))) else [None]
+    if any(not isinstance(size, (int, np.integer)) or size < 1 for size in sizes or ()):
+        raise ValueError(f"{name}={value!r} must be a tuple of layer sizes, such as (500, 500, 2000).")
+
+
 def check_n_clusters(n_clusters, n_samples: int) -> None:
     check_number("n_clusters", n_clusters, 1, integer=True)
     if n_clusters > n_samples:
@@ -142,3 +159,18 @@ def given_centers(init, rows: np.ndarray, n_clusters: int, random_state: np.rand
     if centers.shape != shape or not np.isfinite(centers).all():
         raise ValueError(f"init has shape {centers.shape}: give finite centers, (k, d) = {shape}.")
     return centers
+
+
+def check_labels(name: str, labels, n_samples: int, n_clusters: int) -> np.ndarray:
+    """The array of labels as int64, unless they are not one integer from 0 to n_clusters − 1 a sample: a ValueError."""
+    found = np.asarray(labels)
+    if found.shape != (n_samples,) or found.dtype.kind not in "iu":
+        raise ValueError(
+            f"{name} has shape {found.shape} and type {found.dtype}: give one label a sample, integers ({n_samples},)."
+        )
+    if found.min() < 0 or found.max() >= n_clusters:
+        raise ValueError(
+            f"{name} has labels from {found.min()} to {found.max()}: with n_clusters={n_clusters} they run from 0 to "
+            f"{n_clusters - 1}."
+        )
+    return found.astype(np.int64)
