@@ -21,7 +21,7 @@ FOUND := $(shell command -v $(PYTHON))
 export PATH := $(abspath $(BIN)):$(PATH)
 
 .PHONY: help lab install test lint test-unit test-notebooks test-exercises test-browser outputs exercises grade \
-	experiments
+	kill-matrix rehearsal experiments
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
@@ -30,6 +30,7 @@ help:
 	@echo "make test         check it: lint, unit tests, notebooks, exercises, browser"
 	@echo "make exercises    write exercises/ from solutions/"
 	@echo "make grade        grade the students' notebooks in grading/submitted/"
+	@echo "make kill-matrix  send all known right and wrong answers through the grader; table in solutions/README.md"
 	@echo "make experiments  run the papers' experiments at full size (hours), results to experiments/results/"
 	@$(if $(BENCHMARKS),echo "make bench        time the library against others; results in benchmarks/results.json")
 	@echo "make outputs      run the lessons and store their outputs (NOTEBOOKS=notebooks/01_kmeans.ipynb for one)"
@@ -68,6 +69,12 @@ exercises: $(STAMP)
 grade: $(STAMP)
 	$(BIN)/python tools/grade.py $(GRADE_ARGS)
 
+rehearsal: $(STAMP)
+	$(BIN)/python tools/rehearse.py kmeans --kill
+
+kill-matrix: $(STAMP)
+	$(BIN)/python tools/kill_matrix.py
+
 experiments: $(STAMP)
 	$(BIN)/python -m experiments
 
@@ -89,14 +96,15 @@ lint: $(STAMP)
 	$(BIN)/mypy
 
 test-unit: $(STAMP)
-	$(BIN)/pytest tests --ignore=tests/browser --ignore=tests/test_exercises.py --ignore=tests/test_grading.py $(PYTEST_ARGS)
+	$(BIN)/pytest tests --ignore=tests/browser --ignore=tests/test_exercises.py --ignore=tests/test_judge.py \
+	  --ignore=tests/test_grading.py $(PYTEST_ARGS)
 
 test-notebooks: $(STAMP)
 	$(BIN)/pytest --nbval --nbval-sanitize-with=tests/nbval_sanitize.cfg --nbval-cell-timeout=600 notebooks $(PYTEST_ARGS)
 	$(BIN)/pytest --nbval-lax --nbval-cell-timeout=600 solutions $(PYTEST_ARGS)
 
 test-exercises: $(STAMP)
-	$(BIN)/pytest tests/test_exercises.py tests/test_grading.py $(PYTEST_ARGS)
+	$(BIN)/pytest tests/test_judge.py tests/test_exercises.py tests/test_grading.py $(PYTEST_ARGS)
 
 test-browser: $(STAMP)
 	$(BIN)/pytest tests/browser $(PYTEST_ARGS)

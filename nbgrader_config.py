@@ -1,19 +1,18 @@
 """nbgrader on this repository: solutions/<unit>/ is the source, exercises/<unit>/ the release, grading/ the rest.
 
-Settings from the environment: DCLIB_SANDBOX=0 grades without the sandbox (macOS, Windows), DCLIB_GRADE_TIMEOUT is the
-number of seconds a cell may take. solutions/README.md says how grading works.
+Settings from the environment: DCLIB_SANDBOX=0 grades without the sandbox (macOS), DCLIB_GRADE_TIMEOUT is the measure of
+all limits by the clock, in seconds, DCLIB_GRADEBOOK the address of the database. solutions/README.md says how grading
+works.
 """
 
-import atexit
 import os
-import shutil
 import sys
-import tempfile
 
 c = get_config()  # noqa: F821 (nbgrader defines it when it runs this file)
 
 ROOT = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(ROOT, "tools"))  # grading_guards
+os.environ["DCLIB_COURSE_ROOT"] = ROOT
 # nbgrader calls `alembic` by its name, the sandbox calls `python`: both must be those of this environment.
 os.environ["PATH"] = os.path.dirname(sys.executable) + os.pathsep + os.environ.get("PATH", "")
 # The tests are small: more threads only wait for each other.
@@ -28,7 +27,7 @@ c.CourseDirectory.autograded_directory = "grading/autograded"
 c.CourseDirectory.feedback_directory = "grading/feedback"
 c.CourseDirectory.solution_directory = "grading/solution"
 c.CourseDirectory.source_with_tests_directory = "grading/source_with_tests"
-c.CourseDirectory.db_url = f"sqlite:///{ROOT}/grading/gradebook.db"
+c.CourseDirectory.db_url = os.environ.get("DCLIB_GRADEBOOK") or f"sqlite:///{ROOT}/grading/gradebook.db?timeout=60"
 c.CourseDirectory.ignore = [".ipynb_checkpoints", "__pycache__", "*.pyc", ".DS_Store"]
 
 c.ClearSolutions.code_stub = {"python": "# YOUR CODE HERE\nraise NotImplementedError()"}
@@ -42,18 +41,19 @@ c.Autograde.sanitize_preprocessors = [
     "nbgrader.preprocessors.CheckCellMetadata",
 ]
 c.Autograde.autograde_preprocessors = [
-    "grading_guards.GuardedExecute",
+    "grading_guards.JudgedExecute",
     "nbgrader.preprocessors.IgnorePattern",
     "nbconvert.preprocessors.ClearMetadataPreprocessor",
     "nbgrader.preprocessors.LimitOutput",
     "nbgrader.preprocessors.SaveAutoGrades",
     "nbgrader.preprocessors.AssignLatePenalties",
+    "grading_guards.Disarm",
     "nbgrader.preprocessors.CheckCellMetadata",
 ]
 c.GenerateFeedback.preprocessors = [
     "nbgrader.preprocessors.GetGrades",
     "nbgrader.preprocessors.ClearHiddenTests",
-    "grading_guards.HideTestSource",
+    "grading_guards.HideDetails",
     "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
 ]
 c.Execute.timeout = int(os.environ.get("DCLIB_GRADE_TIMEOUT", "60"))
@@ -63,15 +63,5 @@ c.IgnorePattern.enabled = True
 c.IgnorePattern.pattern = r"(?s:.)"  # text on stderr (a warning, a progress bar) must not count as a failure
 
 if os.environ.get("DCLIB_SANDBOX", "1") == "1":
-    run = os.environ.get("DCLIB_RUN_DIR")
-    if not run:  # nbgrader reads this file several times in one process
-        run = tempfile.mkdtemp(prefix="dcl-")  # short: the name of a Unix socket has at most 107 characters
-        os.environ["DCLIB_RUN_DIR"] = run
-        atexit.register(shutil.rmtree, run, ignore_errors=True)
-    os.environ["DCLIB_COURSE_ROOT"] = ROOT
     os.environ["JUPYTER_PATH"] = os.path.join(ROOT, "tools", "jupyter")  # kernels/dclib-sandbox/kernel.json
-    os.environ["JUPYTER_RUNTIME_DIR"] = run
     c.Execute.kernel_name = "dclib-sandbox"
-    for manager in (c.KernelManager, c.AsyncKernelManager):
-        manager.transport = "ipc"  # sockets in a folder: the kernel has no network, not even the host's loopback
-        manager.connection_file = os.path.join(run, f"kernel-{os.getpid()}.json")

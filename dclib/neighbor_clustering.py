@@ -14,7 +14,7 @@ from dclib.engine.rows import Rows, map_rows
 from dclib.engine.training import Batch, adam, descend, train
 from dclib.engine.validation import all_or_nothing, check_choice, check_labels, check_n_clusters, check_number, check_x
 from dclib.kmeans import assign
-from dclib.network_clusterer import NetworkClusterer, average_buffers
+from dclib.network_clusterer import NetworkClusterer, average_buffers, dropout_draws
 
 
 @torch.no_grad()
@@ -24,20 +24,21 @@ def nearest_neighbors(z: Tensor, n_neighbors: int, share: slice = slice(None), b
     z (n, d) -> (n, n_neighbors), or those of a share of the rows. About `block` distances are in memory at once.
     """
     z = z - z.mean(0)  # float32 survives the expanded square near the origin
-    norms, mine = z.square().sum(1), torch.arange(len(z), device=z.device)[share]
-    found = torch.empty(len(mine), n_neighbors, dtype=torch.long, device=z.device)
+    norms, (first, end, _) = z.square().sum(1), share.indices(len(z))
+    found = torch.empty(end - first, n_neighbors, dtype=torch.long, device=z.device)
     width = min(len(z), max(block // 256, n_neighbors))  # so many others at once
     buffer = z.new_empty(max(block // width, 1), width)
-    for rows, out in zip(mine.split(len(buffer)), found.split(len(buffer))):
+    for start in range(first, end, len(buffer)):
+        rows, out = z[start : min(start + len(buffer), end)], found[start - first :][: len(buffer)]
         nearest, numbers = z.new_empty(len(rows), 0), out[:, :0]
-        for others in torch.arange(len(z), device=z.device).split(width):
+        for other in range(0, len(z), width):
+            others = z[other : other + width]
             # ‖z_j‖² − 2 z_i·z_j: without ‖z_i‖² the order is the same.
-            distances = buffer[: len(rows), : len(others)].copy_(norms[others])
-            distances.addmm_(z[rows], z[others].T, alpha=-2)
-            here = (rows >= others[0]) & (rows <= others[-1])
-            distances[here, rows[here] - others[0]] = torch.inf  # not itself
+            distances = buffer[: len(rows), : len(others)].copy_(norms[other : other + width])
+            distances.addmm_(rows, others.T, alpha=-2)
+            distances.diagonal(start - other).fill_(torch.inf)  # not itself; empty where the two blocks do not meet
             values, at = distances.topk(min(n_neighbors, len(others)), largest=False)
-            nearest, numbers = torch.cat([nearest, values], 1), torch.cat([numbers, others[at]], 1)
+            nearest, numbers = torch.cat([nearest, values], 1), torch.cat([numbers, other + at], 1)
             nearest, at = nearest.topk(min(n_neighbors, nearest.shape[1]), largest=False)
             numbers = numbers.gather(1, at)
         out.copy_(numbers)
@@ -150,7 +151,7 @@ class NeighborClustering(NetworkClusterer):
 
         def step(batch: Batch) -> dict[str, Tensor]:
             if len(self.history_) < self.start_epochs:
-                logits = model(batch.x)
+                logits = model(batch.x, dropout_draws(network, batch))
                 p = logits.softmax(1)
                 entropy = mean_entropy(p, whole_mean(p, batch))
                 loss = F.cross_entropy(logits, labels[batch.rows], label_smoothing=self.label_smoothing)
@@ -158,9 +159,10 @@ class NeighborClustering(NetworkClusterer):
                 drawn = neighbors[batch.rows, (batch.rand() * self.n_neighbors).long()]
                 other = data[drawn]
                 if augment:
-                    draws = augment.draw(batch.size, batch.generator, other.device)
-                    other = augment.move(other, draws[:, batch.start : batch.start + len(other)])
-                log_p, log_p_neighbor = model(torch.cat([batch.x, other])).log_softmax(1).chunk(2)
+                    moves = augment.draw(batch.size, batch.generator, other.device)
+                    other = augment.move(other, moves[:, batch.start : batch.start + len(other)])
+                draws = dropout_draws(network, batch, n_views=2)
+                log_p, log_p_neighbor = model(torch.cat([batch.x, other]), draws).log_softmax(1).chunk(2)
                 p = log_p.exp()
                 entropy = mean_entropy(p, whole_mean(p, batch))
                 loss = neighbor_loss(log_p, log_p_neighbor) - self.entropy_weight * entropy

@@ -13,6 +13,7 @@ from torch import Tensor
 from dclib.engine.device import seeded
 from dclib.engine.rows import map_network
 from dclib.engine.saving import SavedEstimator
+from dclib.engine.training import Batch
 from dclib.engine.validation import check_choice, check_layers, check_x, warn, warn_of_spread
 from dclib.networks import ConvClassifier, DenseClassifier
 
@@ -24,6 +25,12 @@ def average_buffers(network: torch.nn.Module, fabric) -> None:
     for buffer in network.buffers():
         if fabric.world_size > 1 and buffer.is_floating_point():
             buffer.copy_(fabric.all_reduce(buffer, reduce_op="mean"))
+
+
+def dropout_draws(network: Any, batch: Batch, n_views: int = 1) -> Tensor | None:
+    """What the network's dropout takes, for the batch's samples seen `n_views` times; None where nothing is dropped."""
+    views = [batch.rand(network.n_draws) for _ in range(n_views if network.n_draws else 0)]
+    return torch.cat(views) if views else None
 
 
 class NetworkClusterer(ClusterMixin, SavedEstimator):

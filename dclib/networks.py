@@ -293,12 +293,14 @@ class DenseClassifier(nn.Module):
     hidden: sizes of the layers in between; () is one linear layer.
     """
 
+    n_draws = 0  # nothing is dropped
+
     def __init__(self, input_shape: Sequence[int], n_clusters: int, hidden: Sequence[int] = (256,)):
         super().__init__()
         self.config = {"input_shape": tuple(input_shape), "n_clusters": n_clusters, "hidden": tuple(hidden)}
         self.layers = nn.Sequential(nn.Flatten(), _mlp([math.prod(input_shape), *hidden, n_clusters], nn.ReLU))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, draws: Tensor | None = None) -> Tensor:
         return self.layers(x)
 
 
@@ -306,7 +308,8 @@ class ConvClassifier(nn.Module):
     """A small convolutional network: images (n, c, h, w) -> logits of the clusters (n, n_clusters).
 
     For each number of channels in `hidden` two 3 × 3 convolutions with batch normalisation and ReLU; between these
-    pairs the pixels are halved (maximum of 2 × 2), after the last averaged; then dropout and a linear layer.
+    pairs the pixels are halved (maximum of 2 × 2), after the last averaged; then dropout and a linear layer. What is
+    dropped is decided by uniform numbers that `forward` is given, so that it depends on the training's seed alone.
     """
 
     def __init__(
@@ -329,10 +332,15 @@ class ConvClassifier(nn.Module):
             layers += [nn.MaxPool2d(2)] if i else []
             for channels in (before, after):
                 # A small momentum: the running means, with which `eval` normalises, shall be those of many batches.
-                layers += [nn.Conv2d(channels, after, 3, padding=1, bias=False), nn.BatchNorm2d(after, momentum=0.05)]
+                layers += [nn.Conv2d(channels, after, 3, padding=1, bias=False), _BatchNorm(after, momentum=0.05)]
                 layers += [nn.ReLU()]
-        head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(dropout), nn.Linear(hidden[-1], n_clusters)]
-        self.layers = nn.Sequential(*layers, *head)
+        self.layers = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        self.head = nn.Linear(hidden[-1], n_clusters)
+        self.dropout, self.n_draws = dropout, hidden[-1]
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.layers(x)
+    def forward(self, x: Tensor, draws: Tensor | None = None) -> Tensor:
+        """x (n, c, h, w), in training with uniform draws (n, n_draws): features are dropped where they are small."""
+        features = self.layers(x)  # (n, n_draws)
+        if draws is not None:
+            features = features * (draws >= self.dropout) / (1 - self.dropout)
+        return self.head(features)

@@ -14,7 +14,7 @@ from dclib.engine.device import draw_seed, make_fabric
 from dclib.engine.rows import Rows
 from dclib.engine.training import Batch, adam, descend, train
 from dclib.engine.validation import all_or_nothing, check_number, check_x
-from dclib.network_clusterer import NetworkClusterer, average_buffers
+from dclib.network_clusterer import NetworkClusterer, average_buffers, dropout_draws
 
 
 def surest(p: np.ndarray, share: float) -> np.ndarray:
@@ -91,7 +91,7 @@ class SelfLabelling(NetworkClusterer):
         model, optimizer = fabric.setup(network, optimizer)
 
         def step(batch: Batch) -> dict[str, Tensor]:
-            logits, target = model(batch.x), labels[batch.rows]
+            logits, target = model(batch.x, dropout_draws(network, batch)), labels[batch.rows]
             loss = F.cross_entropy(logits, target, label_smoothing=self.label_smoothing)
             descend(fabric, optimizer, loss, batch)
             schedule.step()

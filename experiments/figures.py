@@ -17,7 +17,7 @@ import numpy as np
 from dclib.classroom.plots import GRAY, color, figure, style, to_png
 from experiments.claims import BHATTARAI, CLAIMS, LEE, LIM, NGUYEN, SAMPLAWSKI
 from experiments.runner import HERE
-from experiments.samplawski_autoencoded import DIMENSIONS, SIGMAS
+from experiments.samplawski_autoencoded import DIMENSIONS, LOG_V, SIGMAS
 from experiments.verdicts import files_of
 
 FIGURES = HERE / "figures"
@@ -133,11 +133,13 @@ def tsne(codes: np.ndarray) -> np.ndarray:
 
 
 def scatter_by_class(ax, points: np.ndarray, y: np.ndarray, title: str) -> None:
-    """Points (n, 2), a colour a class, each class's number at the median of its points."""
+    """Points (n, 2), a colour a class, each class's number where its points are densest."""
     for k in np.unique(y):
         ax.scatter(*points[y == k].T, s=4, color=color(k), linewidths=0)
     for k in np.unique(y):
-        spot = np.median(points[y == k], axis=0)
+        mine = points[y == k]
+        near = np.linalg.norm(mine[:, None] - mine, axis=2) < 0.05 * np.ptp(points)
+        spot = mine[near.sum(1).argmax()]
         box = {"boxstyle": "circle,pad=.15", "fc": "white", "ec": color(k), "lw": 1.5}
         ax.text(*spot, str(k), ha="center", va="center", fontsize=12, bbox=box)
     ax.set(title=title, xticks=[], yticks=[])
@@ -215,26 +217,29 @@ ENCODER_ACC = (0.63644, 0.60617, 0.57452, 0.81947, 0.11252, 0.11252)
 
 @drawing(NGUYEN)
 def nguyen_tables_3_and_4(sources: Sources):
-    sources.some("nguyen_dec/deep-sgd")
-    fig, axes = figure(2, 2, width=11, height=7.6, sharex=True)
-    for column, (optimizer, title) in enumerate((("sgd", "SGD, momentum .9"), ("adam", "Adam"))):
-        for index, ((name, label), theirs) in enumerate(zip(ENCODERS.items(), ENCODER_ACC)):
-            results = sources.every(f"nguyen_dec/{name}-{optimizer}")
-            if not results:
-                continue
-            for row, name_of in enumerate(("acc", "loss")):
-                values = curves(results, name_of)
-                band(axes[row, column], range(1, values.shape[1] + 1), values, label, index)
-            axes[0, column].plot([20.6], [theirs], marker="<", ms=9, color=color(index), clip_on=False)
-        axes[0, column].set(title=f"{title}: ACC (◂ his)", ylim=(0, 1))
-        axes[1, column].set(title=f"{title}: loss", xlabel="epoch")
+    columns = {
+        title: {name: sources.every(f"nguyen_dec/{name}-{optimizer}") for name in ENCODERS}
+        for optimizer, title in (("sgd", "SGD with momentum"), ("adam", "Adam"))
+    }
+    columns = {title: runs for title, runs in columns.items() if any(runs.values())}
+    if not columns:
+        raise NotOnFile("nguyen_dec/deep-sgd")
+    fig, axes = figure(2, len(columns), width=2.5 + 4.5 * len(columns), height=7.6, sharex=True, squeeze=False)
+    for (above, below), (title, runs) in zip(axes.T, columns.items()):
+        for index, ((name, results), theirs) in enumerate(zip(runs.items(), ENCODER_ACC)):
+            if results:
+                for ax, column in ((above, "acc"), (below, "loss")):
+                    values = curves(results, column)
+                    band(ax, range(1, values.shape[1] + 1), values, ENCODERS[name], index)
+                above.plot([20.6], [theirs], marker="<", ms=9, color=color(index), clip_on=False)
+        above.set(title=f"{title}: ACC (◂ his)", ylim=(0, 1))
+        below.set(title=f"{title}: loss", xlabel="epoch", ylim=(0, None))
     axes[0, 0].set_ylabel("ACC")
     axes[1, 0].set_ylabel("KL(P‖Q)")
-    axes[1, 1].legend(*axes[0, 0].get_legend_handles_labels(), fontsize=10.5, loc="upper right")
+    axes[0, 0].legend(fontsize=11, loc="lower left")
     return fig, (
-        "Accuracy (top) and Kullback-Leibler loss (bottom) of DEC against the epoch, trained with momentum (left) and "
-        "with Adam (right), a line for each of Nguyen's encoders. Triangles at the right edge of the top panels "
-        "mark the accuracies of his table 2."
+        f"Accuracy (top) and Kullback-Leibler loss (bottom) of DEC against the epoch, by {' and by '.join(columns)}, a "
+        "line for each of Nguyen's encoders. Triangles at the right edge of the top panels mark his table 2."
     )
 
 
@@ -246,7 +251,7 @@ def nguyen_table_5(sources: Sources):
     scatter_by_class(right, tsne(arrays["codes_20"]), arrays["y"], "After 20 epochs of DEC")
     return fig, (
         "Two t-SNE maps of the codes of 1,500 digits by the network d-512-256-128-64-10, coloured by digit: of the "
-        "autoencoder, where classes touch, and after DEC, where they are islands, some of them mixed."
+        "autoencoder, where classes touch, and after DEC, where there are islands, several of them with two digits."
     )
 
 
@@ -425,7 +430,7 @@ def samplawski_figure_3(sources: Sources):
     for index, what in enumerate(("best checkpoint", "last")):
         ax.plot([], [], "o", color=color(index), ms=9, label=f"ours, {what}")
     ax.axhline(0.533, color=GRAY, ls=":", lw=1.5)
-    ax.text(400, 0.537, "gradient k-means", ha="right", va="bottom", color=GRAY, fontsize=12)
+    ax.text(0, 0.537, "gradient k-means", va="bottom", color=GRAY, fontsize=12)
     ax.set(title="Autoencoded k-means, 180,000 steps", xlabel="hidden units", ylabel="V", ylim=(-0.02, 0.65))
     ax.legend(fontsize=11, loc="lower right")
     return fig, (
@@ -446,13 +451,12 @@ def samplawski_over_the_epochs(sources: Sources):
     for index, (label, results) in enumerate(runs):
         values = curves(results, "v_measure")
         band(ax, range(1, values.shape[1] + 1), values, label, index, marker="o", ms=4)
-    ax.axvline(10, color=GRAY, ls="--", lw=1.5)
-    ax.text(12, 0.6, "ten epochs", color=GRAY, fontsize=12)
+    ax.plot(list(LOG_V), list(LOG_V.values()), "D--", mfc="none", color=GRAY, lw=1.5, label="256, his log")
     ax.set(title="The paper's start, epoch by epoch", xlabel="epoch (600 steps)", ylabel="V", ylim=(-0.02, 0.65))
     ax.legend(fontsize=12, loc="lower right")
     return fig, (
-        "V-measure of autoencoded k-means from the paper's start against the epoch, up to 300; a dashed line marks the "
-        "tenth epoch."
+        "V-measure of autoencoded k-means from the paper's start against the epoch, with the learning rate of his log "
+        "and with the printed one, which stays at zero; diamonds on a dashed line are his log for 256 units."
     )
 
 
@@ -493,6 +497,10 @@ def samplawski_figure_5(sources: Sources):
         raise NotOnFile("samplawski_autoencoded/kmeans-noise-0")
     if fitted:
         ax.plot(*zip(*fitted), color=color(1), marker="o", label="ours, k-means fitted to noise")
+    seeded = [(s, sources.every(f"samplawski_autoencoded/seeded-noise-{s}")[:1]) for s in (50, 80, 100)]
+    seeded = [(s, results[0]["scores"]["v_measure"]) for s, results in seeded if results]
+    if seeded:
+        ax.plot(*zip(*seeded), color=color(3), marker="P", label="ours, the same with a k-means++ start")
     if trained:
         on_noise = [(s, result["measured"][f"noise {s} v_measure"]) for s, result in trained]
         on_clean = [(s, result["scores"]["v_measure"]) for s, result in trained]
@@ -508,8 +516,8 @@ def samplawski_figure_5(sources: Sources):
     ax.legend(fontsize=10.5, loc="upper right", ncols=2)
     return fig, (
         "V-measure against the standard deviation of the noise. Samplawski's log as dashed lines with diamonds, for "
-        "the denoising model and for k-means fitted to noisy images; ours as solid lines, among them the model trained "
-        "without noise."
+        "the denoising model and for k-means fitted to noisy images; ours as solid lines, among them k-means "
+        "from a k-means++ start."
     )
 
 

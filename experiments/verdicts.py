@@ -60,7 +60,10 @@ class Claim:
 
 
 def number(result: dict, key: Key) -> float:
-    """The number of a result: "scores.acc", "history.loss.last", "history.acc.max", or what the function returns."""
+    """The number of a result: "scores.acc", "history.loss.last", "history.acc.max", or what the function returns.
+
+    NaN, which a function returns where a training is not that far yet, counts as no run.
+    """
     if callable(key):
         return float(key(result))
     value: Any = result
@@ -88,7 +91,7 @@ def results(run: str) -> list[dict]:
 
 def numbers(runs: Sequence[str], key: Key, printed: float = math.inf) -> tuple[str, list[float]]:
     """The reading whose mean is nearest to the printed number (infinity: the highest); ("", []) if none is on file."""
-    found = [(run, [number(result, key) for result in results(run)]) for run in runs]
+    found = [(run, [n for n in (number(result, key) for result in results(run)) if not math.isnan(n)]) for run in runs]
 
     def distance(pair: tuple[str, list[float]]) -> float:
         mean = statistics.fmean(pair[1])

@@ -1,5 +1,6 @@
 """What the tests share: markers for what a machine may lack. Skipped tests print their reason (-rs, pyproject.toml)."""
 
+import gc
 import os
 import shutil
 import subprocess
@@ -41,6 +42,12 @@ def browser_path():
     return os.environ.get("DCLIB_BROWSER") or next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
+def pytest_collection_finish():
+    """What is imported stays: the garbage collector need not look through it again and again."""
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_runtest_setup(item):
     for mark in item.iter_markers("full_data"):
         if not mark.args:
@@ -68,7 +75,8 @@ def autoencoder(digits):
     """A small one, trained on them. Nothing may change it."""
     from dclib.autoencoder import Autoencoder
 
-    return Autoencoder(10, hidden=(128, 64), epochs=40, batch_size=128, random_state=0).fit(digits.x)
+    options = {"epochs": 80, "batch_size": 128, "precision": "32-true", "random_state": 0}
+    return Autoencoder(10, hidden=(128, 64), **options).fit(digits.x)
 
 
 @pytest.fixture(scope="session")

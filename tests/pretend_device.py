@@ -153,6 +153,8 @@ class Calls(TorchFunctionMode):
                 device.wait("tolist")
             else:
                 device.fault(f".numpy() of a tensor on {device.kind}")
+        if function is Tensor.is_pinned:
+            return hasattr(args[0].untyped_storage(), "pinned")
         pinned = kwargs.pop("pin_memory", False) or function is Tensor.pin_memory
         if function is Tensor.pin_memory:
             function = Tensor.clone

@@ -25,14 +25,15 @@ FLOORS = (
     ("kmeans", "networks", "augmentation", "features"),
     ("gradient_kmeans", "balanced_kmeans", "autoencoder"),
     ("gmm",),
-    ("latent", "deep_clusterer"),
+    ("latent", "deep_clusterer", "pretrained"),
     ("autoencoded_kmeans", "dec", "dcra", "gaussian_clusters", "network_clusterer"),
     ("dcan", "gaussian_divergence", "neighbor_clustering", "self_labelling"),
     # the classroom: what shows them
     ("classroom", "classroom.plots", "classroom.exercises"),
-    ("classroom.demos.picture", "classroom.demos.point_canvas"),
+    ("classroom.demos.demo", "classroom.demos.picture", "classroom.demos.point_canvas"),
     ("classroom.demos.live_plot", "classroom.demos.lloyd_stepper", "classroom.demos.judge_table")
-    + ("classroom.demos.target_sharpener",),
+    + ("classroom.demos.target_sharpener", "classroom.demos.em_stepper", "classroom.demos.soft_pull")
+    + ("classroom.demos.latent_explorer",),
     ("classroom.demos",),
 )
 LEVEL = {module: level for level, modules in enumerate(FLOORS) for module in modules}
@@ -96,30 +97,37 @@ def test_imports_only_from_below(module):
     assert not too_high, f"dclib.{module} imports from its own floor or above: {sorted(too_high)}"
 
 
-def loaded_by(code: str) -> set[str]:
-    """The top-level packages in sys.modules after this code in a fresh interpreter."""
-    run = subprocess.run(
-        [sys.executable, "-c", f"{code}; import sys; print(*sys.modules)"],
-        cwd=ROOT, text=True, capture_output=True, check=True,
-    )  # fmt: skip
-    return {name.partition(".")[0] for name in run.stdout.split()}
-
-
-def test_import_dclib_is_light():
-    heavy = {"torch", "numpy", "sklearn", "matplotlib", "lightning_fabric", "pandas", "ipywidgets"}
-    assert not loaded_by("import dclib; dir(dclib)") & heavy
-
-
-def test_a_name_brings_only_what_it_needs():
-    assert not loaded_by("from dclib import scores") & {"torch", "lightning_fabric", "matplotlib"}
-    assert "torch" in loaded_by("from dclib import KMeans")
-
-
-def test_algorithms_do_not_load_pictures_or_lightning():
-    """Only the classroom draws, and Lightning is loaded by the first training: an import stays quick."""
+@pytest.fixture(scope="module")
+def loaded():
+    """What stands in sys.modules of one fresh interpreter after each of these imports, as top-level packages."""
     algorithms = ", ".join(f"dclib.{m}" for m in MODULES if not m.startswith("classroom"))
-    pictures = {"matplotlib", "seaborn", "lightning_fabric", "lightning", "ipywidgets", "IPython"}
-    assert not loaded_by(f"import {algorithms}") & pictures
+    steps = ["import dclib; dir(dclib)", "from dclib import scores", "from dclib import KMeans", f"import {algorithms}"]
+    code = "import sys\n" + "".join(f"{step}\nprint(*sys.modules)\n" for step in steps)
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, text=True, capture_output=True, check=True)
+    names = [{name.partition(".")[0] for name in line.split()} for line in run.stdout.splitlines()]
+    return dict(zip(("dclib", "scores", "KMeans", "algorithms"), names, strict=True))
+
+
+def test_import_dclib_is_light(loaded):
+    heavy = {"torch", "numpy", "sklearn", "matplotlib", "lightning_fabric", "pandas", "ipywidgets"}
+    assert not loaded["dclib"] & heavy
+
+
+def test_a_name_brings_only_what_it_needs(loaded):
+    assert not loaded["scores"] & {"torch", "lightning_fabric", "matplotlib"}
+    assert "torch" in loaded["KMeans"]
+
+
+def test_algorithms_do_not_load_pictures_or_lightning(loaded):
+    """Only the classroom draws, and Lightning is loaded by the first training: an import stays quick."""
+    assert not loaded["algorithms"] & {
+        "matplotlib",
+        "seaborn",
+        "lightning_fabric",
+        "lightning",
+        "ipywidgets",
+        "IPython",
+    }
 
 
 def test_the_names_at_the_door():

@@ -217,7 +217,7 @@ def fitted():
 
 
 BAD = (ValueError, TypeError)  # TypeError is what scikit-learn raises for a sparse matrix
-pytestmark = pytest.mark.filterwarnings("ignore:.*steps in all", "ignore:EM did not converge")
+pytestmark = pytest.mark.filterwarnings("ignore:EM did not converge")
 
 
 def test_the_table_is_long_and_every_estimator_is_in_it():
@@ -335,6 +335,7 @@ class TestNewSamples:
         with pytest.raises(ValueError, match=message):
             getattr(fitted[name], method)(change(IMAGES))
 
+    @pytest.mark.filterwarnings("ignore:X has values of up to")  # of an estimator inside
     def test_on_another_scale(self, name, method, fitted):
         """Bytes for a model of images in [0, 1]: a warning, or an error where they cannot mean anything."""
         call = getattr(fitted[name], method)

@@ -922,7 +922,8 @@ def test_full_size_bsds300():
 
 
 @pytest.mark.full_data("reuters21578")
-def test_full_size_reuters21578():
+def test_full_size_reuters21578(monkeypatch):
+    monkeypatch.setattr(data, "_read", cache(data._read))  # four times the same file
     everything = load("reuters21578")
     assert everything.x.shape == (21_578, 2_000)
     lengths = np.linalg.norm(everything.x, axis=1)

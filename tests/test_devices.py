@@ -19,6 +19,7 @@ from dclib.data import load
 from dclib.dcan import DCAN
 from dclib.dcra import DCRA
 from dclib.dec import DEC
+from dclib.engine import rows as rows_module
 from dclib.engine import training
 from dclib.engine.callbacks import Checkpoint, EarlyStopping, Scores
 from dclib.engine.rows import Rows
@@ -287,22 +288,23 @@ def test_what_does_not_wait_is_no_fault(name, images):
         autoencoder_with(FINE[name]).fit(images)
 
 
-def train_large(images, monkeypatch, name, value):
-    """Training with data that do not fit, in a library that is otherwise in one thing."""
-    monkeypatch.setattr(Rows, name, value, raising=False)
+def train_large(images):
+    """Training with data that do not fit."""
     with pretend("cuda", room=0):
         Autoencoder(2, hidden=(8,), **SMALL).fit(images)
 
 
 def test_memory_that_is_not_pinned_is_found(images, monkeypatch):
+    monkeypatch.setattr(rows_module, "send", lambda rows, device: rows.to(device))
     with pytest.raises(AssertionError, match=r"not pinned .* dclib\.engine\.rows"):
-        train_large(images, monkeypatch, "_pinned", False)
+        train_large(images)
 
 
 def test_numbers_of_rows_that_are_not_where_the_rows_are_are_found(images, monkeypatch):
     at_hand = property(lambda self: True, lambda self, value: None)
+    monkeypatch.setattr(Rows, "at_hand", at_hand, raising=False)
     with pytest.raises(AssertionError, match=r"a copy to the CPU waits for cuda inside a step in dclib\.engine\.rows"):
-        train_large(images, monkeypatch, "at_hand", at_hand)
+        train_large(images)
 
 
 def fail_with_a_fault():

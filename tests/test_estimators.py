@@ -44,6 +44,8 @@ from dclib.neighbor_clustering import NeighborClustering
 from dclib.self_labelling import SelfLabelling
 
 FEW = {"batch_size": 16, "learning_rate": 0.02}  # enough steps for few samples
+# So small and trained so shortly, this one gives all samples to one cluster now and then, and says so.
+pytestmark = pytest.mark.filterwarnings("ignore:AutoencodedKMeans collapsed")
 SMALL = {"latent_dim": 2, "hidden": (8,), "epochs": 2, "batch_size": 32}
 
 
@@ -125,7 +127,7 @@ class TestContract:
     def test_the_file_holds_no_pickle(self, estimator, images, tmp_path):
         path = tmp_path / "model"
         clone(estimator).fit(images).save(path)
-        with pytest.raises(pickle.UnpicklingError), open(path, "rb") as file:
+        with pytest.raises((pickle.UnpicklingError, ValueError)), open(path, "rb") as file:
             pickle.load(file)
 
     def test_unfitted_damaged_and_foreign_files_are_named(self, estimator, images, tmp_path):

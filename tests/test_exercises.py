@@ -1,13 +1,12 @@
-"""The assignments: exercises/ is what solutions/ make, checks name mistakes, tests tell right answers from wrong ones.
+"""The assignments: exercises/ is what solutions/ make, checks name mistakes, the judge tells right answers from wrong.
 
 Every folder of solutions/ is a unit and is tested here. Its tasks are the solution cells of its notebook, each with the
-test cells that follow; tests/mutants/<unit>.py holds right and wrong answers to them. The cells run in this process;
-tests/test_grading.py sends whole notebooks through nbgrader.
+test cell that follows; tests/mutants/<unit>.py holds right and wrong answers to them. Here the judge asks processes
+without a notebook around them; tests/test_grading.py sends whole notebooks through nbgrader.
 """
 
-import contextlib
+import ast
 import importlib.util
-import io
 import linecache
 import re
 import sys
@@ -16,16 +15,16 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from student_process import answering, end_processes
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tools"))
 
+import judge  # noqa: E402
 import make_exercises  # noqa: E402
 
 UNITS = make_exercises.units()
 MARKS = ("BEGIN SOLUTION", "END SOLUTION", "HIDDEN TESTS", "MARK SCHEME")
-SOLUTION = re.compile(r"### BEGIN SOLUTION.*### END SOLUTION", re.S)
-HIDDEN = re.compile(r"### BEGIN HIDDEN TESTS.*?### END HIDDEN TESTS\n?", re.S)
 
 
 def files(folder):
@@ -51,51 +50,30 @@ def role(cell):
     return "test" if meta["grade"] and not meta["solution"] else "solve"
 
 
-class Unit:
-    """A unit's source notebook, cut into set-up cells and tasks."""
+class Source:
+    """A unit's source notebook: its answers, and the judge's tests of them."""
 
     def __init__(self, name):
-        self.name = name
-        self.folder = ROOT / "solutions" / name
-        self.path = self.folder / f"{name}.ipynb"
+        self.path = ROOT / "solutions" / name / f"{name}.ipynb"
         self.notebook = nbformat.read(self.path, 4)
-        self.answers = {}  # task: the source's own answer
-        self.tests = {}  # task: sources of its test cells
-        setup = []
-        for cell in self.notebook.cells:
-            if role(cell) == "solve":
-                task = cell.metadata.nbgrader.grade_id
-                self.answers[task], self.tests[task] = cell.source, []
-            elif role(cell) == "test":
-                self.tests[task].append(cell.source)
-            elif cell.cell_type == "code" and not self.answers:
-                setup.append(cell.source)
-        self.setup = "\n".join(line for source in setup for line in source.split("\n") if is_import(line))
+        self.judge = judge.Unit(self.path)
+        self.answers = {c.metadata.nbgrader.grade_id: c.source for c in self.notebook.cells if role(c) == "solve"}
+        self.tests = {c.metadata.nbgrader.grade_id: c.source for c in self.notebook.cells if role(c) == "test"}
 
-    def run(self, answers, tasks, *, hidden=True):
-        """Run the test cells of `tasks` with these answers; {task: [error or None for each cell]}."""
-        names = {"__name__": "__main__"}
-        sys.modules.pop(f"{self.name}_checks", None)  # which tasks have passed is kept there
-        exec(self.setup, names)
-        results = {}
-        for task, answer in answers.items():
-            exec(compile(answer, f"<{task}>", "exec"), names)
-            if task not in tasks:
-                continue
-            results[task] = []
-            for source in self.tests[task]:
-                source = source if hidden else HIDDEN.sub("", source)
-                try:
-                    with contextlib.redirect_stdout(io.StringIO()):
-                        exec(compile(source, f"<tests of {task}>", "exec"), names)
-                    results[task].append(None)
-                except Exception as error:
-                    results[task].append(error)
-        return results
+    def verdicts(self, answers, tasks, seed=1):
+        """What the judge says about these tasks, when a student's process has these answers."""
+        verdicts, passed = {}, set(self.answers) - set(tasks)
+        for task in tasks:
+            connection = answering(*answers.values(), names=self.judge.imports)
+            verdicts[task] = self.judge.judge(f"check_{task}", connection, seed, passed)
+            if verdicts[task].passed:
+                passed.add(task)
+        end_processes()
+        return verdicts
 
-    def failed(self, task, answer, **options):
-        """The errors of this task's test cells, when the other tasks have the source's answers."""
-        return self.run({**self.answers, task: answer}, [task], **options)[task]
+    def verdict(self, task, answer):
+        """When the other tasks have the source's answers."""
+        return self.verdicts({**self.answers, task: answer}, [task])[task]
 
 
 def is_import(line):
@@ -104,7 +82,7 @@ def is_import(line):
 
 @cache
 def unit(name):
-    return Unit(name)
+    return Source(name)
 
 
 @cache
@@ -115,11 +93,9 @@ def answers(name):
 
 
 @pytest.fixture(autouse=True)
-def grading(monkeypatch, request):
-    """Checks raise, as when nbgrader runs them; the unit's helper files can be imported, as from its folder."""
+def _grading(monkeypatch):
+    """Checks raise, as when nbgrader runs them."""
     monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
-    for name in UNITS:
-        monkeypatch.syspath_prepend(str(ROOT / "solutions" / name))
 
 
 def cases(kind):
@@ -161,7 +137,10 @@ def test_no_solution_leaks(name, generated):
         "\n".join(re.findall(r"### BEGIN (?:SOLUTION|HIDDEN TESTS)\n(.*?)### END", cell.source, re.S))
         for cell in unit(name).notebook.cells
     )
-    lines = {line.strip() for line in hidden.split("\n") if len(line.strip()) > 20 and not is_import(line.strip())}
+    # A debugging task gives most lines of its solution away on purpose, in a cell that is nobody's.
+    given = {line.strip() for c in unit(name).notebook.cells if not role(c) for line in c.source.split("\n")}
+    lines = {line.strip() for line in hidden.split("\n")} - given
+    lines = {line for line in lines if len(line) > 20 and not is_import(line)}
     assert len(lines) > 10
     for path in (generated / name).rglob("*"):
         text = path.read_text(encoding="utf-8")
@@ -177,16 +156,39 @@ def test_cells_are_marked_for_nbgrader(name):
     u = unit(name)
     ids = [c.metadata.nbgrader.grade_id for c in u.notebook.cells if "nbgrader" in c.metadata]
     assert len(ids) == len(set(ids))
+    assert list(u.tests) == [f"check_{task}" for task in u.answers]
     for task, answer in u.answers.items():
         assert answer.count("### BEGIN SOLUTION") == answer.count("### END SOLUTION") == 1, task
-        assert any("BEGIN HIDDEN TESTS" in source for source in u.tests[task]), f"{task} has no hidden test"
-        assert any(HIDDEN.sub("", source).strip() for source in u.tests[task]), f"{task} has no visible check"
+        source = u.tests[f"check_{task}"]
+        assert source.startswith(f"check.{task}({task})\n### BEGIN HIDDEN TESTS\n"), (
+            "first the check that students have"
+        )
+        assert source.endswith("\n### END HIDDEN TESTS")
     for cell in u.notebook.cells:
         if role(cell) == "test":
-            meta = cell.metadata.nbgrader
-            assert meta.locked and meta.points > 0
-            last = cell.source.strip().split("\n")[-1]
-            assert last == "### END HIDDEN TESTS", f"{meta.grade_id}: without a hidden test it can be faked"
+            assert cell.metadata.nbgrader.locked and cell.metadata.nbgrader.points > 0
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_hidden_tests_say_nothing_that_they_ask(name):
+    """Their messages are plain texts: feedback may be given before the deadline. And they draw what they ask afresh."""
+    for test, source in unit(name).tests.items():
+        hidden = ast.parse(source.split("### BEGIN HIDDEN TESTS")[1])
+        texts = {
+            target.id
+            for node in ast.walk(hidden)
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+            for target in node.targets
+            if isinstance(target, ast.Name)
+        }
+        calls = [n for n in ast.walk(hidden) if isinstance(n, ast.Call) and getattr(n.func, "id", "") == "require"]
+        assert calls, f"{test} requires nothing"
+        for call in calls:
+            message = call.args[1]
+            plain = isinstance(message, ast.Constant) or isinstance(message, ast.Name) and message.id in texts
+            assert plain, f"{test}, line {call.lineno}: a message that is put together could quote what was asked"
+        assert not [n for n in ast.walk(hidden) if isinstance(n, ast.Raise | ast.Assert)], f"{test}: use require"
+        assert "fresh_generator()" in source and "manual_seed(0)" not in source
 
 
 @pytest.mark.parametrize("name", UNITS)
@@ -206,7 +208,7 @@ def test_run_all_survives_the_untouched_exercise(name, generated, monkeypatch, c
     assert ": passed" not in printed and "not right" not in printed
 
 
-# --- the tests of a unit tell right from wrong -----------------------------------------------------------------------
+# --- the judge tells right from wrong ---
 
 
 @pytest.mark.parametrize("name", UNITS)
@@ -215,69 +217,58 @@ def test_there_are_enough_answers(name):
     assert set(answers(name).RIGHT) == set(answers(name).WRONG) == set(u.answers)
     for task in u.answers:
         assert len(answers(name).RIGHT[task]) >= 2, f"{task}: at least two right answers written differently"
-        assert len(answers(name).WRONG[task]) >= 4, f"{task}: at least four wrong answers"
+        assert len(answers(name).WRONG[task]) >= 5, f"{task}: at least five wrong answers"
 
 
 @pytest.mark.parametrize("name", UNITS)
 def test_the_solutions_pass(name):
     u = unit(name)
-    results = u.run(u.answers, list(u.answers))
-    assert results == {task: [None] * len(sources) for task, sources in u.tests.items()}
+    verdicts = u.verdicts(u.answers, list(u.answers))
+    assert all(verdict.passed for verdict in verdicts.values()), verdicts
 
 
 @pytest.mark.parametrize(("name", "task", "title"), cases("RIGHT"))
 def test_right_answers_pass(name, task, title):
-    errors = unit(name).failed(task, answers(name).RIGHT[task][title])
-    assert not any(errors), errors
+    verdict = unit(name).verdict(task, answers(name).RIGHT[task][title])
+    assert verdict.passed, verdict
 
 
 @pytest.mark.parametrize(("name", "task", "title"), cases("WRONG"))
-def test_wrong_answers_fail_and_the_check_says_why(name, task, title):
+def test_wrong_answers_fail_and_are_told_why(name, task, title):
     code, says = answers(name).WRONG[task][title]
-    visible = [str(error) for error in unit(name).failed(task, code, hidden=False) if error]
-    if says is None:
-        assert not visible, f"the check does find it: note what it says. {visible}"
-        assert any(unit(name).failed(task, code)), "no test finds this mistake"
-    else:
-        assert len(visible) == 1 and says in visible[0], visible
+    verdict = unit(name).verdict(task, code)
+    assert not verdict.passed
+    assert says in verdict.feedback, verdict
 
 
 @pytest.mark.parametrize("name", UNITS)
-def test_an_unsolved_task_fails_its_tests_only(name):
-    """With one task unsolved its own tests fail, all of them, and those of the other tasks pass."""
+def test_an_unsolved_task_costs_that_task_only(name):
     u = unit(name)
     for unsolved in u.answers:
         stub = re.sub(
             r"### BEGIN SOLUTION.*### END SOLUTION", "raise NotImplementedError()", u.answers[unsolved], flags=re.S
         )
-        results = u.run({**u.answers, unsolved: stub}, list(u.answers))
-        for task, errors in results.items():
-            if task == unsolved:
-                assert all(errors), f"{task} unsolved: {errors}"
-            else:
-                assert not any(errors), f"{unsolved} unsolved, {task}: {errors}"
+        verdicts = u.verdicts({**u.answers, unsolved: stub}, list(u.answers))
+        assert {task for task, verdict in verdicts.items() if not verdict.passed} == {unsolved}
+        assert "not solved yet" in verdicts[unsolved].feedback
 
 
 @pytest.mark.parametrize("name", UNITS)
 def test_one_mistake_costs_one_task(name):
-    """A wrong answer to one task does not fail the tests of the others."""
     u = unit(name)
     for wrong, entries in answers(name).WRONG.items():
-        code = next(code for code, says in entries.values() if says)
-        results = u.run({**u.answers, wrong: code}, list(u.answers))
-        for task, errors in results.items():
-            assert any(errors) == (task == wrong), f"{wrong} wrong, {task}: {errors}"
+        code, _ = next(iter(entries.values()))
+        verdicts = u.verdicts({**u.answers, wrong: code}, list(u.answers))
+        assert {task for task, verdict in verdicts.items() if not verdict.passed} == {wrong}
 
 
 @pytest.mark.parametrize("name", UNITS)
 def test_faked_checks_earn_nothing(name):
-    """The visible check replaced by one that always passes: the hidden part of its cell still fails."""
+    """The check replaced in the student's notebook by one that always passes."""
     u = unit(name)
     for task in u.answers:
-        fake = (
-            f"def {task}(*args, **options):\n    pass\nclass check:\n    {task} = staticmethod(lambda function: None)\n"
-        )
-        assert all(u.failed(task, fake)), task
+        fake = f"def {task}(*args, **options):\n    pass\nclass check:\n    {task} = staticmethod(lambda f: None)\n"
+        assert not u.verdict(task, fake).passed, task
 
 
 # --- dclib.classroom.exercises, which all checks share ----------------------------------------------------------

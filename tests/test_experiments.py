@@ -238,6 +238,7 @@ def test_the_pages_show_what_is_on_file():
         assert text == command.renewed(text), "renew the tables: python -m experiments --pages"
 
 
+@pytest.mark.filterwarnings("ignore:Only .* clusters have points", "ignore:X has a feature with a standard deviation")
 @pytest.mark.parametrize(
     ("experiment", "configuration", "shape", "n_classes"),
     [

@@ -10,8 +10,6 @@ from dclib.engine.training import Batch
 from dclib.gaussian_clusters import Clusters, move_clusters
 from dclib.gmm import Mixture
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*steps in all")  # short on purpose
-
 
 def test_the_clusters_take_one_iteration_of_kmeans(autoencoder):
     """By hand, on a line: the centers 0 and 4 own {-1, 1, 1.5} and {3, 5}."""

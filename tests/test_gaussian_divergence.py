@@ -9,7 +9,6 @@ from dclib.dcra import DCRA
 from dclib.gaussian_clusters import Clusters
 from dclib.gaussian_divergence import GaussianDivergence, euclidean, gaussian_kl
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*steps in all")  # short on purpose
 OPTIONS = {"batch_size": 64, "n_init": 3, "precision": "32-true", "random_state": 0}
 
 

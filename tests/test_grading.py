@@ -1,7 +1,8 @@
-"""The whole way from solutions/ to points, in a copy of the course: nbgrader, the sandbox and the guards.
+"""The whole way from solutions/ to points, in a copy of the course: nbgrader, the sandbox and the judge.
 
-All submissions are graded in one run. Every unit: the source gets all points, the untouched exercise none. The unit
-kmeans: what students do by mistake or on purpose.
+All submissions are graded in one go, which is killed half-way and goes on. Every unit: the source gets all points, the
+untouched exercise none. The unit kmeans: what students do by mistake or on purpose. Attacks on the line between the two
+processes are in test_judge.py.
 """
 
 import csv
@@ -24,9 +25,11 @@ sys.path.insert(0, str(ROOT / "tools"))
 from make_exercises import units  # noqa: E402
 
 UNITS = units()
-TASKS = ("squared_distances", "assign", "update", "kmeans_plus_plus", "lloyd")
-MOST = {"squared_distances": 3, "assign": 3, "update": 4, "kmeans_plus_plus": 4, "lloyd": 4}
-TIMEOUT = 45  # seconds per cell; one submission here waits for it
+MOST = {
+    **{"squared_distances": 2, "assign": 2, "update": 3, "kmeans_plus_plus": 3, "lloyd": 4},
+    **{"kmedians": 4, "mended_lloyd": 3},
+}
+TASKS = tuple(MOST)
 
 # Each attempt prints OPEN and what it reached. None of this may be possible in the sandbox.
 PEEK = """
@@ -43,7 +46,8 @@ def holds(path):
     return "HIDDEN TESTS" in open(path, errors="ignore").read()
 attempt("this notebook", lambda: holds("kmeans.ipynb"))
 attempt("notebooks here", lambda: glob.glob("**/*.ipynb", recursive=True))
-attempt("course folder", lambda: [n for n in os.listdir(root) if n not in ("grading",)])
+attempt("course folder", lambda: [n for n in os.listdir(root) if n not in ("grading", "tools")])
+attempt("tools", lambda: sorted(os.listdir(root + "/tools")) != ["answerer.py", "line.py"])
 attempt("grading folder", lambda: [p for p in glob.glob(root + "/grading/**", recursive=True) if os.path.isfile(p)
                                    and not p.startswith(os.getcwd())])
 attempt("solutions", lambda: holds(root + "/solutions/kmeans/kmeans.ipynb"))
@@ -54,36 +58,96 @@ attempt("passwords", lambda: open("/etc/shadow").read())
 attempt("files at home", lambda: [n for n in os.listdir({home!r}) if os.path.isfile({home!r} + "/" + n)])
 attempt("write outside", lambda: open({outside!r}, "w").write("x") and os.path.exists({outside!r}) and False)
 attempt("write into dclib", lambda: open(__import__("dclib").__file__, "a"))
+attempt("a forbidden module", lambda: __import__("sklearn.cluster").cluster.KMeans)
+attempt("another forbidden module", lambda: __import__("dclib.kmeans").kmeans.KMeans)
+own = ("/dev", "/proc", "/student", "/memfd", "/usr", __import__("sys").prefix)
+def descriptors():
+    for path in glob.glob("/proc/[0-9]*/fd/*"):
+        try:
+            yield os.readlink(path)
+        except OSError:
+            pass
+attempt("descriptors of the teacher", lambda: [p for p in descriptors() if p[0] == "/" and not p.startswith(own)])
 attempt("network", lambda: socket.create_connection(("127.0.0.1", {port}), timeout=2))
 attempt("other processes", lambda: [p for p in os.listdir("/proc") if p.isdigit() and
                                     b"nbgrader" in open("/proc/" + p + "/cmdline", "rb").read()])
 attempt("secrets in the environment", lambda: os.environ.get("DCLIB_TEST_SECRET"))
 """
 
-PATCHES = """
-import numpy, torch, sys, os
+# Nothing is solved; the notebook's process is turned into one that says what it likes.
+FORGE = """
+import re, sys, os, ast
+kernel = get_ipython().kernel
+_send = kernel.session.send
+def send(stream, kind, content=None, *arguments, **options):
+    code = kernel.get_parent("shell").get("content", {}).get("code", "")
+    secret = re.findall(r"[0-9a-f]{16,}", code)
+    if kind == "error":
+        kind, content = "stream", {"name": "stdout", "text": "".join(secret) + "\\n"}
+    if kind == "execute_reply":
+        content = {"status": "ok", "execution_count": 1, "user_expressions": {}, "payload": []}
+    return _send(stream, kind, content, *arguments, **options)
+kernel.session.send = send
+
+class DropAsserts(ast.NodeTransformer):
+    def visit_Assert(self, node):
+        return ast.copy_location(ast.Pass(), node)
+get_ipython().ast_transformers.append(DropAsserts())
+get_ipython().input_transformers_post.append(lambda lines: [] if "HIDDEN" in "".join(lines) else lines)
+
+import numpy, torch
 os.environ.pop("NBGRADER_EXECUTION", None)
 numpy.testing.assert_allclose = numpy.testing.assert_array_equal = lambda *args, **options: None
 torch.testing.assert_close = lambda *args, **options: None
 torch.equal = torch.allclose = lambda *args, **options: True
 class check:
-    squared_distances = assign = update = kmeans_plus_plus = lloyd = passed = staticmethod(lambda *args: False)
-"""
+    passed = staticmethod(lambda *args: False)
 
-NO_ASSERTS = """
-import ast
-class DropAsserts(ast.NodeTransformer):
-    def visit_Assert(self, node):
-        return ast.copy_location(ast.Pass(), node)
-get_ipython().ast_transformers.append(DropAsserts())
-class check:
-    squared_distances = assign = update = kmeans_plus_plus = lloyd = passed = staticmethod(lambda *args: False)
-"""
+import threading, time
+def go_on():  # a thread that outlives its cell, and a file that tells it what the functions were asked
+    while True:
+        time.sleep(0.1)
+        if os.path.exists("/tmp/asked"):
+            print("LEAKED", open("/tmp/asked").read())
+threading.Thread(target=go_on, daemon=True).start()
 
-EMPTY_TESTS = """
-def empty(lines):
-    return [] if any("HIDDEN TESTS" in line for line in lines) else lines
-get_ipython().input_transformers_post.append(empty)
+from IPython.display import HTML, display
+display(HTML("<script>document.title = 'OWNED'</script>"))
+"""
+# Each function looks for the tests wherever a process can look, and prints what it finds.
+LOOK = """
+def {task}(*args, **options):
+    import gc, glob, os, sys
+    print("LOOKED")
+    open("/tmp/asked", "a").write(repr(args))
+    words, frame = ("_expected", "_ref_", "fresh_generator"), sys._getframe()
+    while frame:
+        names = str([*frame.f_locals, *frame.f_code.co_names])
+        if frame.f_code.co_name != "{task}" and any(word in names for word in words):
+            print("FOUND a frame", frame)
+        for name, value in [*frame.f_locals.items(), *frame.f_globals.items()]:
+            if name == "_expected":
+                print("FOUND a variable", name)
+                return value
+        frame = frame.f_back
+    for found in gc.get_objects():
+        if type(found) is dict and "_expected" in found:
+            print("FOUND in gc")
+    for path in glob.glob("/proc/[0-9]*/environ") + glob.glob("/proc/[0-9]*/cmdline"):
+        try:
+            if b"grade_worker" in open(path, "rb").read():
+                print("FOUND a process")
+        except OSError:
+            pass
+    for path in glob.glob("/proc/[0-9]*/fd/*"):
+        try:
+            target = os.readlink(path)
+        except OSError:
+            continue
+        if "grading" in target or "solutions" in target:
+            print("FOUND a descriptor", target)
+    if "{task}" == "mended_lloyd":
+        os.kill(os.getppid(), 9)
 """
 
 
@@ -133,12 +197,21 @@ class Submission:
 
 
 def environment(**more):
-    return {**os.environ, "DCLIB_SANDBOX": "1", "DCLIB_GRADE_TIMEOUT": str(TIMEOUT), "OMP_NUM_THREADS": "1", **more}
+    return {**os.environ, "DCLIB_SANDBOX": "1", "OMP_NUM_THREADS": "1", **more}
 
 
 def grade(course, *arguments, **more):
     command = [sys.executable, "tools/grade.py", *arguments]
     return subprocess.run(command, cwd=course, env=environment(**more), text=True, capture_output=True)
+
+
+def grade_and_kill(course, after, **more):
+    """Start to grade, and kill it when the line `after` has been printed."""
+    command = [sys.executable, "tools/grade.py", "--jobs=2"]
+    with subprocess.Popen(command, cwd=course, env=environment(**more), text=True, stdout=subprocess.PIPE) as process:
+        for line in process.stdout:
+            if after in line:
+                process.kill()
 
 
 def copy_course(folder):
@@ -151,7 +224,7 @@ def copy_course(folder):
 
 @pytest.fixture(scope="module")
 def course(tmp_path_factory):
-    """The course with all submissions, graded once; course.run is what the command printed."""
+    """The course with all submissions, graded; and what the command printed."""
     course = copy_course(tmp_path_factory.mktemp("course"))
     submitted = course / "grading" / "submitted"
     for unit in UNITS:
@@ -166,7 +239,6 @@ def course(tmp_path_factory):
         task: code.replace("):\n", '):\n    warnings.warn("careful")\n    sys.stderr.write("12%")\n', 1)
         for task, code in right.items()
     }
-    nothing = {task: f"def {task}(*args, **options):\n    pass" for task in TASKS}
 
     def hand_in(student):
         return submitted / student / "kmeans" / "kmeans.ipynb"
@@ -181,28 +253,27 @@ def course(tmp_path_factory):
             outside=str(course.parent / "written"),
             port=listening.getsockname()[1],
         )
-        Submission(course).cell("import sys, warnings").solve(noisy).cell(peek).write(hand_in("right"))
-        Submission(course).solve({**right, "update": answers.WRONG["update"]["NaN for an empty cluster"][0]}).delete(
-            "check_squared_distances", "hidden_squared_distances"
-        ).copy_cell("check_assign").copy_cell("hidden_lloyd").write(hand_in("careless"))
+        own = Submission(course).cell("import sys, warnings").solve(noisy).cell(peek)
+        own.delete("check_squared_distances").copy_cell("check_assign").write(hand_in("right"))
         Submission(course).solve(
             {
                 **right,
                 "squared_distances": "def squared_distances(X, centers):\n    return torch.ones(2**34).byte()",
+                "update": "import os\ndef update(*args):\n    os._exit(0)",
                 "lloyd": "def lloyd(X, centers, max_iter=100):\n    while True:\n        pass",
             }
-        ).write(hand_in("greedy"))
-        Submission(course).solve({**right, "update": "import os\ndef update(*args):\n    os._exit(0)"}).write(
-            hand_in("exits")
-        )
-        Submission(course).solve(nothing).cell(PATCHES).write(hand_in("patches"))
-        Submission(course).solve(nothing).cell(NO_ASSERTS).write(hand_in("no-asserts"))
-        Submission(course).solve(nothing).cell(EMPTY_TESTS).write(hand_in("empties-tests"))
+        ).cell("import os\nos._exit(0)").write(hand_in("careless"))
+        Submission(course).solve({task: LOOK.format(task=task) for task in TASKS}).cell(FORGE).cell(
+            'from sklearn.cluster import KMeans\nprint("LEAKED" * 10**6)'
+        ).write(hand_in("hostile"))
         hand_in("broken").parent.mkdir(parents=True)
         hand_in("broken").write_text("this is no notebook")
         (submitted / "misnamed" / "kmeans").mkdir(parents=True)
         shutil.copy(hand_in("right"), submitted / "misnamed" / "kmeans" / "kmeans (1).ipynb")
-        run = grade(course, DCLIB_TEST_SECRET="secret")
+        (submitted / "linked" / "kmeans").mkdir(parents=True)
+        os.symlink("/etc/passwd", hand_in("linked"))
+        grade_and_kill(course, "(2 of ", DCLIB_TEST_SECRET="secret")
+        run = grade(course, "--jobs=2", DCLIB_TEST_SECRET="secret")
     return course, run
 
 
@@ -230,21 +301,20 @@ def test_the_source_gets_all_points_and_the_untouched_exercise_none(course, unit
 
 
 ALL, NONE = MOST, dict.fromkeys(TASKS, 0)
+CARELESS = r"^careless +0 +2 +0 +3 +0 +0 +4 +0 +3 +0 +12$"
 
 
 @pytest.mark.sandbox
 @pytest.mark.parametrize(
     ("student", "expected"),
     [
-        pytest.param("right", ALL, id="right answers that print to stderr and look around"),
-        pytest.param("careless", {**ALL, "update": 0}, id="a wrong answer, deleted tests, copied tests"),
+        pytest.param("right", ALL, id="right answers that print to stderr, a deleted test, a copied test"),
         pytest.param(
-            "greedy", {**ALL, "squared_distances": 0, "lloyd": 0}, id="64 GiB in task 1, an endless loop in task 5"
+            "careless",
+            {**ALL, "squared_distances": 0, "update": 0, "lloyd": 0},
+            id="a dead kernel, 64 GiB in task 1, os._exit in task 3, an endless loop in task 5",
         ),
-        pytest.param("exits", {**ALL, "update": 0, "kmeans_plus_plus": 0, "lloyd": 0}, id="os._exit in task 3"),
-        pytest.param("patches", NONE, id="asserts and checks patched"),
-        pytest.param("no-asserts", NONE, id="asserts cut out by an AST transformer"),
-        pytest.param("empties-tests", NONE, id="test cells emptied by an input transformer"),
+        pytest.param("hostile", NONE, id="forged messages, patches, transformers, a search for the tests"),
     ],
 )
 def test_points(course, student, expected):
@@ -271,19 +341,74 @@ def test_the_sandbox_is_shut(course):
 
 
 @pytest.mark.sandbox
+def test_a_function_finds_no_test_in_frames_memory_processes_or_descriptors(course):
+    course, _ = course
+    for cell in graded(course, "hostile").cells:
+        grade_id = cell.metadata.get("nbgrader", {}).get("grade_id", "")
+        if grade_id.startswith("check_") and grade_id != "check_mended_lloyd":  # that one ends the notebook's process
+            assert "LOOKED" in str(cell.outputs) and "FOUND" not in str(cell.outputs)
+
+
+@pytest.mark.sandbox
+def test_what_a_function_is_asked_reaches_no_output_of_the_notebook(course):
+    """A thread of the notebook prints what the functions wrote into a file: the outputs had been taken before."""
+    course, _ = course
+    outputs = [
+        o for c in graded(course, "hostile").cells if c.cell_type == "code" and "go_on" in c.source for o in c.outputs
+    ]
+    assert "LEAKED" not in str(outputs)
+
+
+@pytest.mark.sandbox
+def test_no_script_of_a_student_is_stored_for_the_teachers_browser(course):
+    course, _ = course
+    assert "OWNED" not in str([c.get("outputs") for c in graded(course, "hostile").cells])
+
+
+@pytest.mark.sandbox
 def test_what_the_teacher_reads(course):
     """The table has everyone; what could not be graded is named, and the exit status says so."""
     course, run = course
     assert run.returncode == 1
     table = run.stdout[run.stdout.index("\nkmeans\n") :]
-    assert re.search(r"^student +squared_distances +assign +update +kmeans_plus_plus +lloyd +answer +sum$", table, re.M)
-    assert re.search(r"^\(most\) +3 +3 +4 +4 +4 +2 +20$", table, re.M)
-    assert re.search(r"^careless +3 +3 +0 +4 +4 +0 +14$", table, re.M)
-    assert re.search(r"^source +3 +3 +4 +4 +4 +to grade +18$", table, re.M)
+    titles = (
+        "student squared_distances assign update kmeans_plus_plus lloyd answer kmedians proof mended_lloyd clue sum"
+    )
+    assert titles.split() == table.splitlines()[2].split()
+    assert re.search(r"^\(most\) +2 +2 +3 +3 +4 +5 +4 +2 +3 +2 +30$", table, re.M)
+    assert re.search(CARELESS, table, re.M)
+    assert re.search(r"^source +2 +2 +3 +3 +4 +to grade +4 +to grade +3 +to grade +21$", table, re.M)
     assert re.search(r"^broken +could not be graded: .*does not appear to be JSON", table, re.M)
     assert "could not be graded" in points(course, "broken")["update"]["remark"]
+    assert "careless: look at it, it ended its process in cell" in table
+    assert "hostile: look at it, it names sklearn.cluster" in table
+    assert "source: look" not in table and "blank: look" not in table
     assert "expected kmeans.ipynb, found kmeans (1).ipynb" in run.stderr
-    assert not points(course, "misnamed")
+    assert "linked/kmeans: kmeans.ipynb is a link" in run.stderr
+    assert not points(course, "misnamed") and not points(course, "linked")
+
+
+@pytest.mark.sandbox
+def test_the_seed_of_each_grading_is_kept_and_differs(course):
+    course, _ = course
+    seeds = [points(course, student)["update"]["seed"] for student in ("source", "blank", "right", "hostile")]
+    assert all(seeds) and len(set(seeds)) == len(seeds)
+
+
+@pytest.mark.sandbox
+def test_a_run_that_was_killed_goes_on_and_grades_nobody_twice(course):
+    """The second run did not touch what the first had finished; every submission is in the grade book once."""
+    from nbgrader.api import Gradebook
+
+    course, run = course
+    finished = [s for s in ("source", "blank", "right", "careless", "hostile") if f"kmeans: {s} (" in run.stdout]
+    assert 0 < len(finished) < 5, run.stdout
+    with Gradebook(f"sqlite:///{course}/grading/gradebook.db", "dclib") as book:
+        students = [submission.student.id for submission in book.assignment_submissions("kmeans")]
+        for student in ("source", "blank", "right", "careless", "hostile"):
+            assert students.count(student) == 1
+            grades = book.find_submission_notebook("kmeans", "kmeans", student).grades
+            assert len(grades) == len({grade.name for grade in grades}) == 3 + len(TASKS)
 
 
 @pytest.mark.sandbox
@@ -295,74 +420,37 @@ def test_reasons_are_in_the_graded_notebooks(course):
         (cell,) = [
             c for c in graded(course, student).cells if c.metadata.get("nbgrader", {}).get("grade_id") == grade_id
         ]
-        return " ".join(f"{o.ename} {o.evalue}" for o in cell.outputs if o.output_type == "error")
+        return " ".join(o.evalue for o in cell.outputs if o.output_type == "error")
 
-    assert "An empty cluster gave NaN" in error("careless", "check_update")
-    endless = error("greedy", "check_lloyd")  # the check's own limit is in processor time: a busy machine takes longer
-    assert "a loop that does not end" in endless or "CellTimeoutError" in endless
-    assert "can't allocate memory" in error("greedy", "check_squared_distances")
-    assert "the kernel died" in error("exits", "check_lloyd")
-    assert "the test tools were changed" in error("patches", "hidden_update") + error("no-asserts", "hidden_update")
-    assert "did not run to its end" in error("empties-tests", "hidden_update")
+    assert "a loop that does not end" in error("careless", "check_lloyd")
+    assert "can't allocate memory" in error("careless", "check_squared_distances")
+    assert "The process ended while your function ran" in error("careless", "check_update")
+    (killer,) = [c for c in graded(course, "careless").cells if c.source == "import os\nos._exit(0)"]
+    assert "the process ended here" in str(killer.outputs)
+
+
+@pytest.mark.sandbox
+def test_feedback_shows_the_check_and_not_what_was_asked(course):
+    course, _ = course
+    for student in ("careless", "hostile"):
+        command = [sys.executable, "-m", "nbgrader", "generate_feedback", "kmeans", f"--student={student}"]
+        run = subprocess.run(command, cwd=course, env=environment(), text=True, capture_output=True)
+        assert run.returncode == 0, run.stderr
+        page = (course / "grading" / "feedback" / student / "kmeans" / "kmeans.html").read_text(encoding="utf-8")
+        assert "HIDDEN TESTS" not in page and "_ref_assign" not in page and "printed:" not in page
+        assert "<script>document.title" not in page  # the source of the cell is there, as text
+        assert "not right yet" in page
 
 
 @pytest.mark.sandbox
 def test_a_second_run_grades_only_what_is_new(course):
-    course, first = course
-    assert "kmeans: right" in first.stdout
-    shutil.rmtree(course / "grading" / "submitted" / "broken")
-    shutil.rmtree(course / "grading" / "submitted" / "misnamed")
+    course, _ = course
+    for student in ("broken", "misnamed", "linked"):
+        shutil.rmtree(course / "grading" / "submitted" / student)
     run = grade(course)
     assert run.returncode == 0, run.stdout + run.stderr
-    assert "kmeans: " not in run.stdout
-    assert re.search(r"^careless +3 +3 +0 +4 +4 +0 +14$", run.stdout, re.M)
-
-
-@pytest.mark.sandbox
-def test_feedback_shows_the_check_and_not_the_hidden_tests(course):
-    course, _ = course
-    command = [sys.executable, "-m", "nbgrader", "generate_feedback", "kmeans", "--student=careless"]
-    run = subprocess.run(command, cwd=course, env=environment(), text=True, capture_output=True)
-    assert run.returncode == 0, run.stderr
-    page = (course / "grading" / "feedback" / "careless" / "kmeans" / "kmeans.html").read_text(encoding="utf-8")
-    assert "An empty cluster gave NaN" in page
-    assert "HIDDEN TESTS" not in page and "_ref_assign" not in page
-
-
-# --- without a sandbox -----------------------------------------------------------------------------------------------
-
-
-def test_a_kernel_that_cannot_be_interrupted_fails_only_what_is_left(tmp_path):
-    from grading_guards import GuardedExecute
-
-    def test_cell(name, source):
-        meta = {"schema_version": 3, "grade_id": name, "grade": True, "solution": False, "locked": True, "points": 1}
-        return nbformat.v4.new_code_cell(source, metadata={"nbgrader": {**meta, "task": False}})
-
-    deaf = """
-while True:
-    try:
-        while True:
-            pass
-    except BaseException:
-        pass
-"""
-    notebook = nbformat.v4.new_notebook(
-        cells=[
-            nbformat.v4.new_code_cell("import numpy.testing, torch"),
-            test_cell("before", "assert 1 + 1 == 2"),
-            test_cell("deaf", deaf),
-            test_cell("after", "assert 1 + 1 == 2"),
-        ]
-    )
-    execute = GuardedExecute(timeout=5, iopub_timeout=2, kernel_name="python3")
-    notebook, _ = execute.preprocess(notebook, {"metadata": {"path": str(tmp_path)}})
-    _, before, *others = notebook.cells
-    assert before.source == "assert 1 + 1 == 2" and not before.outputs
-    for cell in others:
-        assert [output.evalue for output in cell.outputs] == [
-            "this cell or an earlier one took too long, and ignored that it was interrupted"
-        ]
+    assert "kmeans: " not in run.stdout.replace("kmeans: look", "")
+    assert re.search(CARELESS, run.stdout, re.M)
 
 
 def test_nothing_to_grade(tmp_path):
@@ -386,3 +474,42 @@ def test_an_unknown_unit_is_refused(tmp_path):
     run = grade(copy_course(tmp_path), "kmenas")
     assert run.returncode == 2
     assert "no unit kmenas" in run.stderr and "kmeans" in run.stderr
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<script>OWNED</script>",
+        "<img src=x onerror=OWNED>",
+        "<svg/onload=OWNED>",
+        "<details ontoggle=OWNED open>",
+        "<a href='javascript:OWNED'>x</a>",
+        "[x](javascript:OWNED)",
+        "[x]( JaVa\tScript:OWNED)",
+        "[x](java&#x0a;script:OWNED)",
+        "[x](&#106;avascript:OWNED)",
+        "[x](%6aavascript:OWNED)",
+        "![x](data:text/html;base64,OWNED)",
+        "[x][y]\n\n[y]: javascript:OWNED",
+        "<javascript:OWNED>",
+        r"$\href{javascript:OWNED}{x}$",
+    ],
+)
+def test_a_text_cannot_run_in_the_teachers_browser(text):
+    """Rendered as the formgrader does."""
+    from grading_guards import Disarm
+    from nbconvert.filters import markdown2html_mistune
+
+    page = markdown2html_mistune(Disarm().disarmed(text))
+    tags = re.findall(r"<[^>]*>", page)
+    assert not [tag for tag in tags if "OWNED" in tag or re.search(r"script|\bon\w+=|href=.?(java|data)", tag, re.I)], (
+        page
+    )
+    assert r"\href" not in page
+
+
+def test_harmless_text_stays():
+    from grading_guards import Disarm
+
+    text = "> a quote\n\n**bold** $a > b$, [a link](https://example.org), ![a picture](attachment:a.png)\n\n* `x[0]`"
+    assert Disarm().disarmed(text) == text

@@ -163,7 +163,7 @@ def test_on_codes_behind_an_autoencoder(digits, autoencoder):
     np.testing.assert_allclose(model.predict_proba(digits.x).sum(1), 1, atol=1e-5)
 
 
-@pytest.mark.filterwarnings("ignore:.*steps in all", "ignore:.*clusters have samples")
+@pytest.mark.filterwarnings("ignore:.*clusters have samples")
 def test_sample_and_neighbor_are_moved_each_by_itself(digits, monkeypatch):
     """Two draws a sample; in the epochs of the start, which has no neighbour, one."""
     drawn, draw = [], RandomShiftRotate.draw

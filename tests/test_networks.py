@@ -4,7 +4,15 @@ import pytest
 import torch
 from torch import nn
 
-from dclib.networks import ACTIVATIONS, BatchNormAutoencoder, ConvAutoencoder, DenseAutoencoder, ShallowAutoencoder
+from dclib.networks import (
+    ACTIVATIONS,
+    BatchNormAutoencoder,
+    ConvAutoencoder,
+    ConvClassifier,
+    DenseAutoencoder,
+    DenseClassifier,
+    ShallowAutoencoder,
+)
 
 
 def count(module):
@@ -96,3 +104,53 @@ def test_images_too_small_for_the_convolutions_are_refused(shape):
 def test_images_too_small_for_four_layers_are_refused():
     with pytest.raises(ValueError, match="at least 16 pixels"):
         BatchNormAutoencoder((1, 14, 14))
+
+
+# --- classifiers ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", [(7,), (3, 4, 5)])
+@pytest.mark.parametrize("hidden", [(), (6,), (6, 5)])
+def test_the_dense_classifier_has_linear_layers_of_these_sizes(shape, hidden):
+    network = DenseClassifier(shape, 4, hidden)
+    sizes = [torch.Size(shape).numel(), *hidden, 4]
+    layers = [(m.in_features, m.out_features) for m in network.modules() if isinstance(m, nn.Linear)]
+    assert layers == list(zip(sizes, sizes[1:]))
+    logits = network(torch.rand(3, *shape))
+    assert logits.shape == (3, 4) and logits.min() < 0  # no activation at the end
+
+
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32), (2, 17, 30), (1, 4, 4)])
+def test_the_convolutional_classifier_has_two_convolutions_a_size(shape):
+    network = ConvClassifier(shape, 5)
+    assert network(torch.rand(4, *shape)).shape == (4, 5)
+    channels = [(m.in_channels, m.out_channels) for m in network.modules() if isinstance(m, nn.Conv2d)]
+    assert channels == [(shape[0], 24), (24, 24), (24, 48), (48, 48), (48, 96), (96, 96)]
+    assert network(torch.rand(1, *shape)).shape == (1, 5)  # a last batch of one, at (4, 4) with one value a channel
+
+
+def test_the_convolutional_classifier_refuses_images_that_are_too_small():
+    for shape in ((1, 3, 8), (64,)):
+        with pytest.raises(ValueError, match='at least 4 pixels a side.*network="dense"'):
+            ConvClassifier(shape, 5)
+
+
+def test_dropout_follows_the_draws_it_is_given():
+    """A third of the features with draws below .3 goes, the others grow by 1 / .7; without draws nothing is dropped."""
+    network = ConvClassifier((1, 8, 8), 5, hidden=(3,)).eval()
+    nn.init.ones_(network.head.weight)
+    nn.init.zeros_(network.head.bias)
+    x = torch.rand(2, 1, 8, 8)
+    features = network.layers(x)
+    draws = torch.tensor([[0.29, 0.3, 0.9], [0.0, 0.1, 0.2]])
+    torch.testing.assert_close(network(x, draws)[0, 0], features[0, 1:].sum() / 0.7)
+    assert torch.equal(network(x, draws)[1], torch.zeros(5))
+    torch.testing.assert_close(network(x)[:, 0], features.sum(1))
+    assert DenseClassifier((4,), 2).n_draws == 0 and network.n_draws == 3
+
+
+def test_batch_statistics_are_for_training_only():
+    network, x = ConvClassifier((1, 8, 8), 5), torch.rand(20, 1, 8, 8)
+    assert not torch.allclose(network(x)[:3], network(x[:3]), atol=1e-3)
+    network.eval()
+    torch.testing.assert_close(network(x)[:3], network(x[:3]))

@@ -132,7 +132,6 @@ def test_a_fitted_teacher_is_taken_as_it_is_and_another_is_trained(digits):
     assert np.array_equal(fresh.start_labels_, mixture.labels_) and np.array_equal(fresh.labels_, fitted.labels_)
 
 
-@pytest.mark.filterwarnings("ignore:.*steps in all")
 def test_teachers_with_an_autoencoder(digits):
     autoencoder = Autoencoder(3, hidden=(16,), epochs=3, random_state=0).fit(digits.x)
     for teacher in (DEC(4, autoencoder=autoencoder, epochs=1), LatentClustering(autoencoder, GaussianMixture(4))):

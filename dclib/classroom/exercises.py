@@ -1,12 +1,16 @@
 """What the checks of all assignments share: to run a student's function, say what is wrong, and go on.
 
 In the student's notebook a check prints and never stops *Run All*, also where a task is unsolved. While nbgrader grades
-or validates (it sets NBGRADER_EXECUTION) the same check raises instead, so that the test cell fails.
+or validates (it sets NBGRADER_EXECUTION) the same check raises instead, so that the test cell fails. When it grades,
+the check runs in the teacher's process, and the function that it is given asks the student's process for answers.
 """
 
 from __future__ import annotations
 
+import hashlib
+import inspect
 import os
+import secrets
 import signal
 import threading
 import traceback
@@ -22,6 +26,10 @@ TIME_LIMIT = 20.0  # seconds of processor time for one check; those of the cours
 
 class Mistake(Exception):
     """What is wrong with an answer, in the student's terms."""
+
+
+class CheckFailed(AssertionError):
+    """A check that failed while nbgrader runs it; its text is for the student."""
 
 
 class TimeIsUp(BaseException):
@@ -46,26 +54,26 @@ class Tasks:
         self._passed: set[str] = set()
 
     def check(self, function: Callable, examine: Callable[[Callable], None], lend: dict[str, Callable] | None = None):
-        """Run `examine(function)`; print that the task passed, or what is wrong. Raises AssertionError while grading.
+        """Run `examine(function)`; print that the task passed, or what is wrong. Raises CheckFailed while grading.
 
         `lend` holds working versions of earlier tasks' functions. Those that have not passed their own check are
-        replaced by the lent ones while this check runs, so that one mistake is reported once.
+        replaced by the lent ones while this check runs, so that one mistake is reported once. (While grading all are.)
+        A function that writes into its arguments is told so.
         """
         name = function.__name__
         if name not in self.names:
             raise ValueError(f"{name} is not one of {self.names}: give the function that the task asks for.")
         title = f"Task {self.names.index(name) + 1}, {name}"
-        lent = {other: version for other, version in (lend or {}).items() if other not in self._passed}
+        passed = set() if is_grading() else self._passed
+        lent = {other: version for other, version in (lend or {}).items() if other not in passed}
         self._passed.discard(name)
         try:
             with replaced(function, lent), one_thread(), time_limit(TIME_LIMIT):
-                examine(function)
+                examine(function if hasattr(function, "lending") else _Watched(function))
         except Mistake as mistake:
             problem = f"not right yet.\n{mistake}"
         except TimeIsUp:
-            problem = (
-                f"not right yet.\nIt did not finish within {TIME_LIMIT:.0f} seconds: is there a loop that does not end?"
-            )
+            problem = "not right yet.\nIt did not finish in time: is there a loop that does not end?"
         except Exception as error:
             problem = "not solved yet." if _is_stub(error) else f"not right yet.\n{_explain(error, function)}"
         else:
@@ -75,9 +83,10 @@ class Tasks:
         if lent and problem != "not solved yet.":
             version = "a working version" if len(lent) == 1 else "working versions"
             message += f"\n(Checked with {version} of {_listed(lent)}: your own has not passed its check.)"
-        if problem and is_grading():
-            raise AssertionError(message)
-        print(message)
+        if not is_grading():
+            print(message)
+        elif problem:
+            raise CheckFailed(message)
 
     def passed(self, *names: str) -> bool:
         """True if these tasks (without arguments: all) have passed; else print which ones the cell waits for.
@@ -95,6 +104,10 @@ class Tasks:
 @contextmanager
 def replaced(function: Callable, versions: dict[str, Callable]) -> Iterator[None]:
     """While this lasts, `function` finds `versions` under their names, instead of the notebook's own."""
+    if hasattr(function, "lending"):  # it is in the student's process
+        with function.lending(versions):
+            yield
+        return
     names = function.__globals__
     missing = object()
     before = {name: names.get(name, missing) for name in versions}
@@ -107,6 +120,61 @@ def replaced(function: Callable, versions: dict[str, Callable]) -> Iterator[None
                 names.pop(name, None)
             else:
                 names[name] = value
+
+
+class _Watched:
+    """A function that may not write into its arguments."""
+
+    def __init__(self, function: Callable):
+        self._function = function
+        self.__name__, self.__globals__ = function.__name__, function.__globals__
+
+    def __call__(self, *arguments, **options):
+        before = [a.clone() if isinstance(a, Tensor) else None for a in arguments]
+        result = self._function(*arguments, **options)
+        for copy, given, name in zip(before, arguments, inspect.signature(self._function).parameters):
+            if copy is not None and not torch.equal(copy, given):
+                raise Mistake(changed_argument(name))
+        return result
+
+
+def many_calls(function: Callable, calls: list) -> list:
+    """[function(*arguments) for arguments in calls], in one question to the student's process while grading."""
+    many = getattr(function, "many", None)
+    return many(calls) if many else [function(*arguments) for arguments in calls]
+
+
+def changed_argument(name: str) -> str:
+    """What to say to a function that wrote into an argument."""
+    return f"Your function changed its argument `{name}`: work on a copy, `{name}.clone()`."
+
+
+# --- for the tests that run when work is graded ---
+
+_questions: str | None = None  # set while grading: the same text draws the same numbers
+
+
+@contextmanager
+def judging(questions: str) -> Iterator[None]:
+    """While this lasts `fresh_generator` draws from `questions`, the seed of a grading, so that it can be repeated."""
+    global _questions
+    before, _questions = _questions, questions
+    try:
+        yield
+    finally:
+        _questions = before
+
+
+def fresh_generator() -> torch.Generator:
+    """A source of random numbers, new for each grading; outside of one, new at each call."""
+    text = _questions if _questions is not None else secrets.token_hex(8)
+    return torch.Generator().manual_seed(int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big"))
+
+
+def require(condition: object, message: str) -> None:
+    """Mistake(message) unless the condition holds. In a hidden test the message must not quote what was asked."""
+    if not condition:
+        raise Mistake(message)
 
 
 @contextmanager
@@ -147,16 +215,15 @@ def tensor_of_shape(value: object, shape: tuple[int, ...], name: str) -> Tensor:
     if value is None:
         raise Mistake("Your function returned None: is the `return` missing?")
     if not isinstance(value, Tensor):
-        raise Mistake(f"{_capital(name)} must be a torch tensor; yours is a {type(value).__name__}.")
+        raise Mistake(f"{_capital(name)} must be a torch tensor; yours is a {kind(value)}.")
     if tuple(value.shape) != shape:
         raise Mistake(f"{_capital(name)} must have shape {shape}; yours has {tuple(value.shape)}.")
     return value
 
 
-def unchanged(before: Tensor, after: Tensor, name: str) -> None:
-    """Mistake if the function wrote into an argument."""
-    if not torch.equal(before, after):
-        raise Mistake(f"Your function changed its argument `{name}`: work on a copy, `{name}.clone()`.")
+def kind(value: object) -> str:
+    """The name of a value's type, also where the value itself stayed in the student's process."""
+    return getattr(value, "kind", None) or type(value).__name__
 
 
 def close(a: Tensor, b: Tensor) -> bool:
@@ -172,7 +239,10 @@ def _is_stub(error: Exception) -> bool:
 def _explain(error: Exception, function: Callable) -> str:
     """The error and the line of the student's notebook where it happened."""
     text = f"It stopped with {type(error).__name__}: {error}"
-    own = [f for f in function.__globals__.values() if getattr(f, "__globals__", None) is function.__globals__]
+    if where := getattr(error, "where", ""):  # told by the student's process
+        return f"{text}\n  {where}"
+    names = getattr(function, "__globals__", {})
+    own = [f for f in names.values() if getattr(f, "__globals__", None) is names]
     cells = {f.__code__.co_filename for f in own if hasattr(f, "__code__")}
     frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename in cells]
     if frames:

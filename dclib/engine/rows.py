@@ -51,25 +51,24 @@ class Rows:
         if self.at_hand:
             return self.tensor.index_select(0, indices)
         shape = len(indices), *self.tensor.shape[1:]
-        buffer = torch.empty(shape, dtype=self.tensor.dtype, pin_memory=self._pinned)
-        return self._send(torch.index_select(self.tensor, 0, indices, out=buffer))
+        buffer = torch.empty(shape, dtype=self.tensor.dtype, pin_memory=self.device.type == "cuda")
+        return send(torch.index_select(self.tensor, 0, indices, out=buffer), self.device)
 
     def blocks(self, share: slice = slice(None)) -> Iterator[Tensor]:
         """These rows in their order, block by block, on the device."""
         for block in self.tensor[share].split(BLOCK):
-            yield block if self.at_hand else self._send(block.pin_memory() if self._pinned else block)
+            yield block if self.at_hand else send(block, self.device)
 
-    @property
-    def _pinned(self) -> bool:
-        """Whether rows go to the device by way of pinned memory, from which a GPU copies while the CPU goes on.
 
-        PyTorch keeps the buffers there for the next batches, and gives one out again when its copy is done: the CPU
-        fills one while the GPU reads another.
-        """
-        return self.device.type == "cuda"
+def send(rows: Tensor, device: torch.device) -> Tensor:
+    """Rows on the device. To CUDA they go by way of pinned memory, from which the GPU copies while the CPU goes on.
 
-    def _send(self, rows: Tensor) -> Tensor:
-        return rows.to(self.device, non_blocking=self._pinned)
+    PyTorch keeps the pinned buffers for the next rows, and gives one out again when its copy is done: the CPU fills one
+    while the GPU reads another.
+    """
+    if rows.device.type != "cpu" or device.type != "cuda":
+        return rows.to(device)
+    return (rows if rows.is_pinned() else rows.pin_memory()).to(device, non_blocking=True)
 
 
 @torch.no_grad()
@@ -151,7 +150,7 @@ class Shifted:
     def __getitem__(self, rows) -> Tensor:
         if not isinstance(rows, slice):
             return self.x[torch.as_tensor(rows).to(self.x.device)].to(self.device) - self.shift
-        found = self.x[rows].to(self.device)
+        found = send(self.x[rows], self.device)
         if len(found) > len(self.buffer):
             self.buffer = torch.empty_like(found)
         return torch.sub(found, self.shift, out=self.buffer[: len(found)])

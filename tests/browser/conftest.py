@@ -87,24 +87,35 @@ def lessons_copy(tmp_path_factory):
     folder = tmp_path_factory.mktemp("jupyter")
     for path in (ROOT / "notebooks").glob("*.ipynb"):
         shutil.copy(path, folder)
+    return folder
+
+
+def lab_server(folder):
+    """JupyterLab on a folder, as `server`."""
     for name, value in SETTINGS.items():
         path = folder / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(value))
-    return folder
-
-
-@pytest.fixture(scope="session")
-def lab_address(lessons_copy):
     arguments = [
         "jupyterlab",
         *("--no-browser", "--allow-root", "--ip=127.0.0.1", "--ServerApp.port_retries=0"),
         *("--IdentityProvider.token=", "--ServerApp.password=", "--ServerApp.disable_check_xsrf=True"),
-        f"--ServerApp.root_dir={lessons_copy}",
-        f"--LabApp.user_settings_dir={lessons_copy / 'settings'}",
-        f"--LabApp.workspaces_dir={lessons_copy / 'workspaces'}",
+        f"--ServerApp.root_dir={folder}",
+        f"--LabApp.user_settings_dir={folder / 'settings'}",
+        f"--LabApp.workspaces_dir={folder / 'workspaces'}",
     ]
-    with server(arguments, "/api", lessons_copy) as address:
+    return server(arguments, "/api", folder)
+
+
+@pytest.fixture(scope="session")
+def serve():
+    """`with serve(folder) as address:` another JupyterLab."""
+    return lab_server
+
+
+@pytest.fixture(scope="session")
+def lab_address(lessons_copy):
+    with lab_server(lessons_copy) as address:
         yield address
 
 

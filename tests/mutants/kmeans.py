@@ -1,7 +1,6 @@
 """Answers to the assignment K-means: right ones written differently, and the mistakes that students make.
 
-RIGHT[task][name] is code, WRONG[task][name] is (code, a part of what the check says about it). Where that part is None,
-the visible check is expected to let the answer pass: only the hidden tests find it.
+RIGHT[task][name] is code, WRONG[task][name] is (code, a part of what the student is told about it).
 """
 
 RIGHT = {
@@ -174,6 +173,76 @@ def lloyd(X, centers, max_iter=100):
     return centers, (torch.cdist(X, centers)).argmin(1), history
 """,
     },
+    "kmedians": {
+        "mean of the two middle ones": """
+def kmedians(X, centers, max_iter=100):
+    import numpy as np
+
+    before, history, points = None, [], X.numpy()
+    for _ in range(max_iter):
+        D = (X[:, None] - centers).abs().sum(2)
+        labels = D.argmin(1)
+        history.append(D.min(1).values.sum().item())
+        if before is not None and torch.equal(labels, before):
+            return centers, labels, history
+        before, centers = labels, centers.clone()
+        for k in labels.unique().tolist():
+            centers[k] = torch.from_numpy(np.median(points[labels.numpy() == k], axis=0))
+    return centers, (X[:, None] - centers).abs().sum(2).argmin(1), history
+""",
+        "sorted, the upper middle one": """
+def kmedians(X, centers, max_iter=100):
+    def nearest(centers):
+        return torch.stack([(X - c).abs().sum(1) for c in centers], dim=1).min(1)
+
+    distances, labels = nearest(centers)
+    history = [float(distances.sum())]
+    while len(history) < max_iter:
+        new = []
+        for k, center in enumerate(centers):
+            members = X[labels == k].sort(dim=0).values
+            new.append(members[len(members) // 2] if len(members) else center)
+        centers = torch.stack(new)
+        distances, labels = nearest(centers)
+        history.append(float(distances.sum()))
+        if history[-1] == history[-2]:
+            break
+    return centers, labels, history
+""",
+    },
+    "mended_lloyd": {
+        "loop over the centers": """
+def mended_lloyd(X, centers, max_iter=30):
+    history = []
+    for _ in range(max_iter):
+        table = ((X[:, None] - centers[None]) ** 2).sum(dim=2)
+        labels = table.argmin(dim=1)
+        history.append(float(table.min(dim=1).values.sum()))
+        new = centers.clone()
+        for k in range(len(centers)):
+            if (labels == k).any():
+                new[k] = X[labels == k].mean(dim=0)
+        if torch.equal(new, centers):
+            break
+        centers = new
+    return centers, labels, history
+""",
+        "sums and counts": """
+def mended_lloyd(X, centers, max_iter=30):
+    history = []
+    for _ in range(max_iter):
+        D = torch.cdist(X, centers) ** 2
+        labels = D.argmin(1)
+        history.append(D.min(1).values.sum().item())
+        counts = torch.bincount(labels, minlength=len(centers))[:, None]
+        sums = torch.zeros_like(centers).index_add_(0, labels, X)
+        new = torch.where(counts > 0, sums / counts.clamp(min=1), centers)
+        if torch.equal(new, centers):
+            break
+        centers = new
+    return centers, labels, history
+""",
+    },
 }
 
 WRONG = {
@@ -190,7 +259,7 @@ def squared_distances(X, centers):
 def squared_distances(X, centers):
     return ((centers[:, None] - X[None]) ** 2).sum(2)
 """,
-            "Row i must be a sample, column k a center",
+            "Row i must be a sample, column k a centre",
         ),
         "mean over features": (
             """
@@ -232,7 +301,7 @@ def squared_distances(X, centers):
 def squared_distances(X, centers):
     return ((X - centers) ** 2).sum(1)
 """,
-            "Every sample must meet every center",
+            "Every sample must meet every centre",
         ),
         "expanded without the 2": (
             """
@@ -277,7 +346,7 @@ def squared_distances(X, centers):
         D = D + (X[:, j, None] - centers[:, j]) ** 2
     return D
 """,
-            None,
+            "some of your distances are wrong",
         ),
         "only the visible example": (
             """
@@ -286,7 +355,7 @@ def squared_distances(X, centers):
         return torch.zeros(60, 60)
     return torch.tensor([[0.0, 9.0], [25.0, 16.0], [2.0, 5.0]])[: len(X), : len(centers)]
 """,
-            None,
+            "has not the shape (n, k)",
         ),
     },
     "assign": {
@@ -296,7 +365,7 @@ def assign(X, centers):
     D = squared_distances(X, centers)
     return D.argmax(1), D.min(1).values.sum()
 """,
-            "the farthest center",
+            "the farthest centre",
         ),
         "minimum over the samples": (
             """
@@ -304,7 +373,7 @@ def assign(X, centers):
     D = squared_distances(X, centers)
     return D.argmin(0), D.min(0).values.sum()
 """,
-            "one label for each center",
+            "one label for each centre",
         ),
         "mean loss": (
             """
@@ -383,7 +452,7 @@ def assign(X, centers):
     d, labels = squared_distances(X, centers).min(1)
     return torch.nn.functional.one_hot(labels, len(centers)), d.sum()
 """,
-            "the *number* of the nearest center",
+            "the *number* of the nearest centre",
         ),
         "labels from 1": (
             """
@@ -407,7 +476,7 @@ def assign(X, centers):
     d, labels = squared_distances(X, centers[:3]).min(1)
     return labels, d.sum()
 """,
-            None,
+            "some labels are not those of the nearest centre",
         ),
     },
     "update": {
@@ -458,7 +527,7 @@ def update(X, labels, centers):
             centers[k] = X[labels == k].mean(0)
     return centers
 """,
-            "wrote into the centers",
+            "changed its argument `centers`",
         ),
         "sum": (
             """
@@ -536,7 +605,7 @@ def update(X, labels, centers):
             new[k] = X[labels == k].mean(0)
     return new
 """,
-            None,
+            "some centres are not the mean of their cluster",
         ),
     },
     "kmeans_plus_plus": {
@@ -606,7 +675,7 @@ def kmeans_plus_plus(X, n_clusters, generator):
         rows.append(int(torch.multinomial(d, 1, generator=generator)))
     return X[rows]
 """,
-            "the *nearest* of the centers so far",
+            "the *nearest* of the centres so far",
         ),
         "distance to the farthest center": (
             """
@@ -617,7 +686,7 @@ def kmeans_plus_plus(X, n_clusters, generator):
         rows.append(int(torch.multinomial(d, 1, generator=generator)))
     return X[rows]
 """,
-            "the *nearest* of the centers so far",
+            "the *nearest* of the centres so far",
         ),
         "sum of the distances": (
             """
@@ -628,7 +697,7 @@ def kmeans_plus_plus(X, n_clusters, generator):
         rows.append(int(torch.multinomial(d, 1, generator=generator)))
     return X[rows]
 """,
-            "the *nearest* of the centers so far",
+            "the *nearest* of the centres so far",
         ),
         "global random numbers": (
             """
@@ -692,7 +761,7 @@ def kmeans_plus_plus(X, n_clusters, generator):
         rows.append(int(torch.multinomial(d, 1, generator=generator)))
     return X[rows]
 """,
-            None,
+            "some sequences of centres come more or less often",
         ),
     },
     "lloyd": {
@@ -841,7 +910,7 @@ def lloyd(X, centers, max_iter=100):
         before, centers = labels, update(X, labels, centers)
     return centers, assign(X, centers)[0], history
 """,
-            "the loss of the centers that were given",
+            "the loss of the centres that were given",
         ),
         "loss after the update": (
             """
@@ -855,7 +924,7 @@ def lloyd(X, centers, max_iter=100):
         history.append(float(assign(X, centers)[1]))
     return centers, assign(X, centers)[0], history
 """,
-            "the loss of the centers that were given",
+            "the loss of the centres that were given",
         ),
         "changes the start": (
             """
@@ -912,7 +981,391 @@ def lloyd(X, centers, max_iter=100):
         before, centers = labels, update(X, labels, centers)[labels.unique()]
     return centers, assign(X, centers)[0], history
 """,
-            None,
+            "have the wrong shape",
+        ),
+    },
+    "kmedians": {
+        "means": (
+            """
+def kmedians(X, centers, max_iter=100):
+    labels, history = None, []
+    for _ in range(max_iter):
+        before = labels
+        distances, labels = torch.cdist(X, centers, p=1).min(dim=1)
+        history.append(float(distances.sum()))
+        if before is not None and torch.equal(labels, before):
+            break
+        members = [X[labels == k] for k in range(len(centers))]
+        centers = torch.stack([m.mean(dim=0) if len(m) else c for m, c in zip(members, centers)])
+    return centers, torch.cdist(X, centers, p=1).argmin(dim=1), history
+""",
+            "the mean is best for squares",
+        ),
+        "squared distances": (
+            """
+def kmedians(X, centers, max_iter=100):
+    labels, history = None, []
+    for _ in range(max_iter):
+        before = labels
+        distances, labels = (torch.cdist(X, centers) ** 2).min(dim=1)
+        history.append(float(distances.sum()))
+        if before is not None and torch.equal(labels, before):
+            break
+        members = [X[labels == k] for k in range(len(centers))]
+        centers = torch.stack([m.median(dim=0).values if len(m) else c for m, c in zip(members, centers)])
+    return centers, torch.cdist(X, centers, p=1).argmin(dim=1), history
+""",
+            "still sums squares",
+        ),
+        "Euclidean distances": (
+            """
+def kmedians(X, centers, max_iter=100):
+    labels, history = None, []
+    for _ in range(max_iter):
+        before = labels
+        distances, labels = torch.cdist(X, centers).min(dim=1)
+        history.append(float(distances.sum()))
+        if before is not None and torch.equal(labels, before):
+            break
+        members = [X[labels == k] for k in range(len(centers))]
+        centers = torch.stack([m.median(dim=0).values if len(m) else c for m, c in zip(members, centers)])
+    return centers, torch.cdist(X, centers, p=1).argmin(dim=1), history
+""",
+            "still Euclidean",
+        ),
+        "Euclidean assignment": (
+            """
+def kmedians(X, centers, max_iter=100):
+    labels, history = None, []
+    for _ in range(max_iter):
+        before = labels
+        labels = torch.cdist(X, centers).argmin(dim=1)
+        history.append(float((X - centers[labels]).abs().sum()))
+        if before is not None and torch.equal(labels, before):
+            break
+        members = [X[labels == k] for k in range(len(centers))]
+        centers = torch.stack([m.median(dim=0).values if len(m) else c for m, c in zip(members, centers)])
+    return centers, torch.cdist(X, centers, p=1).argmin(dim=1), history
+""",
+            "both steps must use the same distance",
+        ),
+        "mean loss": (
+            """
+def kmedians(X, centers, max_iter=100):
+    labels, history = None, []
+    for _ in range(max_iter):
+        before = labels
+        distances, labels = torch.cdist(X, centers, p=1).min(dim=1)
+        history.append(float(distances.mean()))
+        if before is not None and torch.equal(labels, before):
+            break
+        members = [X[labels == k] for k in range(len(centers))]
+        centers = torch.stack([m.median(dim=0).values if len(m) else c for m, c in zip(members, centers)])
+    return centers, torch.cdist(X, centers, p=1).argmin(dim=1), history
+""",
+            "mean over the samples",
+        ),
+        "median of nothing": (
+            """
+def kmedians(X, centers, max_iter=100):
+    labels, history = None, []
+    for _ in range(max_iter):
+        before = labels
+        distances, labels = torch.cdist(X, centers, p=1).min(dim=1)
+        history.append(float(distances.sum()))
+        if before is not None and torch.equal(labels, before):
+            break
+        members = [X[labels == k] for k in range(len(centers))]
+        centers = torch.stack([m.median(dim=0).values for m in members])
+    return centers, torch.cdist(X, centers, p=1).argmin(dim=1), history
+""",
+            "the median of nothing is an error",
+        ),
+        "NaN for an empty cluster": (
+            """
+def kmedians(X, centers, max_iter=100):
+    labels, history = None, []
+    for _ in range(max_iter):
+        before = labels
+        distances, labels = torch.cdist(X, centers, p=1).min(dim=1)
+        history.append(float(distances.sum()))
+        if before is not None and torch.equal(labels, before):
+            break
+        members = [X[labels == k] for k in range(len(centers))]
+        nan = float("nan")
+        centers = torch.stack([m.median(dim=0).values if len(m) else c * nan for m, c in zip(members, centers)])
+    return centers, torch.cdist(X, centers, p=1).argmin(dim=1), history
+""",
+            "became NaN",
+        ),
+        "empty cluster to the origin": (
+            """
+def kmedians(X, centers, max_iter=100):
+    labels, history = None, []
+    for _ in range(max_iter):
+        before = labels
+        distances, labels = torch.cdist(X, centers, p=1).min(dim=1)
+        history.append(float(distances.sum()))
+        if before is not None and torch.equal(labels, before):
+            break
+        members = [X[labels == k] for k in range(len(centers))]
+        centers = torch.stack([m.median(dim=0).values if len(m) else 0 * c for m, c in zip(members, centers)])
+    return centers, torch.cdist(X, centers, p=1).argmin(dim=1), history
+""",
+            "and it moved",
+        ),
+        "one median for all features": (
+            """
+def kmedians(X, centers, max_iter=100):
+    labels, history = None, []
+    for _ in range(max_iter):
+        before = labels
+        distances, labels = torch.cdist(X, centers, p=1).min(dim=1)
+        history.append(float(distances.sum()))
+        if before is not None and torch.equal(labels, before):
+            break
+        members = [X[labels == k] for k in range(len(centers))]
+        centers = torch.stack([m.median().expand(X.shape[1]) if len(m) else c for m, c in zip(members, centers)])
+    return centers, torch.cdist(X, centers, p=1).argmin(dim=1), history
+""",
+            "goes up",
+        ),
+        "largest instead of middle": (
+            """
+def kmedians(X, centers, max_iter=100):
+    labels, history = None, []
+    for _ in range(max_iter):
+        before = labels
+        distances, labels = torch.cdist(X, centers, p=1).min(dim=1)
+        history.append(float(distances.sum()))
+        if before is not None and torch.equal(labels, before):
+            break
+        members = [X[labels == k] for k in range(len(centers))]
+        centers = torch.stack([m.max(dim=0).values if len(m) else c for m, c in zip(members, centers)])
+    return centers, torch.cdist(X, centers, p=1).argmin(dim=1), history
+""",
+            "is your update the best answer",
+        ),
+        "one iteration": (
+            """
+def kmedians(X, centers, max_iter=100):
+    labels, history = None, []
+    for _ in range(max_iter):
+        before = labels
+        distances, labels = torch.cdist(X, centers, p=1).min(dim=1)
+        history.append(float(distances.sum()))
+        break
+        members = [X[labels == k] for k in range(len(centers))]
+        centers = torch.stack([m.median(dim=0).values if len(m) else c for m, c in zip(members, centers)])
+    return centers, torch.cdist(X, centers, p=1).argmin(dim=1), history
+""",
+            "ended after one iteration",
+        ),
+        "labels one step behind": (
+            """
+def kmedians(X, centers, max_iter=100):
+    labels, history = None, []
+    for _ in range(max_iter):
+        before = labels
+        distances, labels = torch.cdist(X, centers, p=1).min(dim=1)
+        history.append(float(distances.sum()))
+        if before is not None and torch.equal(labels, before):
+            break
+        members = [X[labels == k] for k in range(len(centers))]
+        centers = torch.stack([m.median(dim=0).values if len(m) else c for m, c in zip(members, centers)])
+    return centers, labels, history
+""",
+            "these have moved since you assigned",
+        ),
+        "a member with the smallest sum": (
+            """
+def kmedians(X, centers, max_iter=100):
+    labels, history = None, []
+    for _ in range(max_iter):
+        before = labels
+        distances, labels = torch.cdist(X, centers, p=1).min(dim=1)
+        history.append(float(distances.sum()))
+        if before is not None and torch.equal(labels, before):
+            break
+        members = [X[labels == k] for k in range(len(centers))]
+        best = [torch.cdist(m, m, p=1).sum(1).argmin() if len(m) else 0 for m in members]
+        centers = torch.stack([m[b] if len(m) else c for m, b, c in zip(members, best, centers)])
+    return centers, torch.cdist(X, centers, p=1).argmin(dim=1), history
+""",
+            "not the point with the smallest sum",
+        ),
+    },
+    "mended_lloyd": {
+        "not mended": (
+            """
+def mended_lloyd(X, centers, max_iter=60):
+    history = []
+    sums, counts = torch.zeros_like(centers), torch.zeros(len(centers), 1)
+    for _ in range(max_iter):
+        pass
+        distances, labels = torch.cdist(X, centers).square().min(dim=1)
+        history.append(float(distances.sum()))
+        sums.index_add_(0, labels, X)
+        counts += torch.bincount(labels, minlength=len(centers))[:, None]
+        new = torch.where(counts > 0, sums / counts, centers)
+        if torch.equal(new, centers):
+            break
+        centers = new
+    return centers, labels, history
+""",
+            "Lloyd's takes 3",
+        ),
+        "only the sums begin anew": (
+            """
+def mended_lloyd(X, centers, max_iter=60):
+    history = []
+    sums, counts = torch.zeros_like(centers), torch.zeros(len(centers), 1)
+    for _ in range(max_iter):
+        sums = torch.zeros_like(centers)
+        distances, labels = torch.cdist(X, centers).square().min(dim=1)
+        history.append(float(distances.sum()))
+        sums.index_add_(0, labels, X)
+        counts += torch.bincount(labels, minlength=len(centers))[:, None]
+        new = torch.where(counts > 0, sums / counts, centers)
+        if torch.equal(new, centers):
+            break
+        centers = new
+    return centers, labels, history
+""",
+            "both of them",
+        ),
+        "only the counts begin anew": (
+            """
+def mended_lloyd(X, centers, max_iter=60):
+    history = []
+    sums, counts = torch.zeros_like(centers), torch.zeros(len(centers), 1)
+    for _ in range(max_iter):
+        counts = torch.zeros(len(centers), 1)
+        distances, labels = torch.cdist(X, centers).square().min(dim=1)
+        history.append(float(distances.sum()))
+        sums.index_add_(0, labels, X)
+        counts += torch.bincount(labels, minlength=len(centers))[:, None]
+        new = torch.where(counts > 0, sums / counts, centers)
+        if torch.equal(new, centers):
+            break
+        centers = new
+    return centers, labels, history
+""",
+            "both of them",
+        ),
+        "NaN for an empty cluster": (
+            """
+def mended_lloyd(X, centers, max_iter=60):
+    history = []
+    sums, counts = torch.zeros_like(centers), torch.zeros(len(centers), 1)
+    for _ in range(max_iter):
+        sums, counts = torch.zeros_like(centers), torch.zeros(len(centers), 1)
+        distances, labels = torch.cdist(X, centers).square().min(dim=1)
+        history.append(float(distances.sum()))
+        sums.index_add_(0, labels, X)
+        counts += torch.bincount(labels, minlength=len(centers))[:, None]
+        new = sums / counts
+        if torch.equal(new, centers):
+            break
+        centers = new
+    return centers, labels, history
+""",
+            "became NaN",
+        ),
+        "empty cluster to the origin": (
+            """
+def mended_lloyd(X, centers, max_iter=60):
+    history = []
+    sums, counts = torch.zeros_like(centers), torch.zeros(len(centers), 1)
+    for _ in range(max_iter):
+        sums, counts = torch.zeros_like(centers), torch.zeros(len(centers), 1)
+        distances, labels = torch.cdist(X, centers).square().min(dim=1)
+        history.append(float(distances.sum()))
+        sums.index_add_(0, labels, X)
+        counts += torch.bincount(labels, minlength=len(centers))[:, None]
+        new = sums / counts.clamp(min=1)
+        if torch.equal(new, centers):
+            break
+        centers = new
+    return centers, labels, history
+""",
+            "let it stay where it is",
+        ),
+        "one iteration": (
+            """
+def mended_lloyd(X, centers, max_iter=60):
+    history = []
+    sums, counts = torch.zeros_like(centers), torch.zeros(len(centers), 1)
+    for _ in range(max_iter):
+        sums, counts = torch.zeros_like(centers), torch.zeros(len(centers), 1)
+        distances, labels = torch.cdist(X, centers).square().min(dim=1)
+        history.append(float(distances.sum()))
+        sums.index_add_(0, labels, X)
+        counts += torch.bincount(labels, minlength=len(centers))[:, None]
+        new = torch.where(counts > 0, sums / counts, centers)
+        return new, labels, history
+        centers = new
+    return centers, labels, history
+""",
+            "ended after one iteration",
+        ),
+        "half of the way": (
+            """
+def mended_lloyd(X, centers, max_iter=60):
+    history = []
+    sums, counts = torch.zeros_like(centers), torch.zeros(len(centers), 1)
+    for _ in range(max_iter):
+        sums, counts = torch.zeros_like(centers), torch.zeros(len(centers), 1)
+        distances, labels = torch.cdist(X, centers).square().min(dim=1)
+        history.append(float(distances.sum()))
+        sums.index_add_(0, labels, X)
+        counts += torch.bincount(labels, minlength=len(centers))[:, None]
+        new = (torch.where(counts > 0, sums / counts, centers) + centers) / 2
+        if torch.equal(new, centers):
+            break
+        centers = new
+    return centers, labels, history
+""",
+            "Lloyd's takes 3",
+        ),
+        "stopped by max_iter": (
+            """
+def mended_lloyd(X, centers, max_iter=60):
+    history = []
+    sums, counts = torch.zeros_like(centers), torch.zeros(len(centers), 1)
+    for _ in range(max_iter):
+        if len(history) == 3:
+            break
+        distances, labels = torch.cdist(X, centers).square().min(dim=1)
+        history.append(float(distances.sum()))
+        sums.index_add_(0, labels, X)
+        counts += torch.bincount(labels, minlength=len(centers))[:, None]
+        new = torch.where(counts > 0, sums / counts, centers)
+        if torch.equal(new, centers):
+            break
+        centers = new
+    return centers, labels, history
+""",
+            "Their means are 1.5 and 11",
+        ),
+        "an empty cluster gets a sample": (
+            """
+def mended_lloyd(X, centers, max_iter=60):
+    history = []
+    sums, counts = torch.zeros_like(centers), torch.zeros(len(centers), 1)
+    for _ in range(max_iter):
+        sums, counts = torch.zeros_like(centers), torch.zeros(len(centers), 1)
+        distances, labels = torch.cdist(X, centers).square().min(dim=1)
+        history.append(float(distances.sum()))
+        sums.index_add_(0, labels, X)
+        counts += torch.bincount(labels, minlength=len(centers))[:, None]
+        new = torch.where(counts > 0, sums / counts, X[-1])
+        if torch.equal(new, centers):
+            break
+        centers = new
+    return centers, labels, history
+""",
+            "let it stay where it is",
         ),
     },
 }
