@@ -567,7 +567,7 @@ def lee_accuracy(sources: Sources):
         arrows(ax, results, place)
         ax.plot([0.9348 if "fashion" in name else 0.9506], [place], "D", mfc="none", mec=color(5), ms=10)
     ax.set(
-        title="DCRA: from its k-means start (○) to its end (→); ◇ the paper",
+        title="DCRA: start (○), end (→), the paper (◇)",
         xlabel="ACC",
         xlim=(0.4, 1),
         yticks=range(len(found)),
