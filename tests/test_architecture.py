@@ -25,14 +25,15 @@ FLOORS = (
     ("kmeans", "networks", "augmentation", "features"),
     ("gradient_kmeans", "balanced_kmeans", "autoencoder"),
     ("gmm",),
-    ("latent", "deep_clusterer"),
+    ("latent", "deep_clusterer", "pretrained"),
     ("autoencoded_kmeans", "dec", "dcra", "gaussian_clusters", "network_clusterer"),
     ("dcan", "gaussian_divergence", "neighbor_clustering", "self_labelling"),
     # the classroom: what shows them
     ("classroom", "classroom.plots", "classroom.exercises"),
-    ("classroom.demos.picture", "classroom.demos.point_canvas"),
+    ("classroom.demos.demo", "classroom.demos.picture", "classroom.demos.point_canvas"),
     ("classroom.demos.live_plot", "classroom.demos.lloyd_stepper", "classroom.demos.judge_table")
-    + ("classroom.demos.target_sharpener",),
+    + ("classroom.demos.target_sharpener", "classroom.demos.em_stepper", "classroom.demos.soft_pull")
+    + ("classroom.demos.latent_explorer",),
     ("classroom.demos",),
 )
 LEVEL = {module: level for level, modules in enumerate(FLOORS) for module in modules}

@@ -16,11 +16,15 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tools"))
+import minutes  # noqa: E402
 import store_outputs  # noqa: E402
 
 LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 CELLS = range(20, 41)
 MOST_LINES = 20
+# The form that lessons have since 03, 04, 06 and 07; the five older ones are longer.
+LONG = {"00", "01", "02", "05", "08"}
+MOST_SECTIONS, MOST_WORDS, MOST_WORDS_A_CELL, MOST_LINES_A_CELL = 8, 1900, 120, 15
 PICTURES = ("image/png", "image/jpeg")
 FOLDERS = "home|root|tmp|var|opt|mnt|usr|srv|private|Users|work|workspace|content|kaggle"
 MACHINE_PATH = re.compile(rf"(?<![\w.:/~$-])/(?:{FOLDERS})/[\w.-]+|\b[A-Z]:\\\\?Users|ipykernel_\d+")
@@ -91,7 +95,8 @@ def problems(notebook: dict) -> list[str]:
     if None in ids or len(set(ids)) < len(ids):
         found.append("cell ids are missing or double")
     for number, cell in enumerate(cells):
-        if noise := set(cell["metadata"]) & set(store_outputs.SESSION_KEYS):
+        folded = {"jupyter"} if cell["metadata"].get("jupyter") == store_outputs.FOLDED else set()
+        if noise := set(cell["metadata"]) & set(store_outputs.SESSION_KEYS) - folded:
             complain(number, f"metadata of a session: {sorted(noise)}")
     for match in MACHINE_PATH.findall(readable_text(notebook)):
         found.append(f"a path of a machine: {match}")
@@ -123,7 +128,7 @@ def problems(notebook: dict) -> list[str]:
     for number, cell in code:
         source, tags = text_of(cell["source"]), cell["metadata"].get("tags", [])
         lines = len(source.splitlines())
-        if lines > MOST_LINES:
+        if lines > MOST_LINES and not minutes.is_folded(cell):
             complain(number, f"{lines} lines of code, more than {MOST_LINES}")
         for what, pattern in NOT_IN_CODE.items():
             if pattern.search(source):
@@ -151,6 +156,75 @@ def test_lesson(path):
     nbformat.validate(raw)
     found = problems(raw)
     assert not found, "\n".join(found)
+
+
+def too_long(notebook: dict) -> list[str]:
+    """Where a lesson is longer than one sitting allows: sections, words, words of a cell, lines of an open cell."""
+    found = []
+    text = "\n".join(text_of(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "markdown")
+    if (sections := len(re.findall(r"^## \d", text, re.M))) > MOST_SECTIONS:
+        found.append(f"{sections} sections, more than {MOST_SECTIONS}")
+    if (words := minutes.count(notebook).words) > MOST_WORDS:
+        found.append(f"{words} words, more than {MOST_WORDS}")
+    for number, cell in enumerate(notebook["cells"]):
+        source = text_of(cell["source"])
+        lines = sum(bool(line.strip()) for line in source.splitlines())
+        if cell["cell_type"] == "code" and not minutes.is_folded(cell) and lines > MOST_LINES_A_CELL:
+            found.append(f"cell {number}: {lines} lines, more than {MOST_LINES_A_CELL}, and not folded")
+        if number and cell["cell_type"] == "markdown" and not re.search("^## (Quiz|What to remember)", source, re.M):
+            if (words := minutes.words_of(source)) > MOST_WORDS_A_CELL:
+                found.append(f"cell {number}: {words} words, more than {MOST_WORDS_A_CELL}")
+    return found
+
+
+@pytest.mark.parametrize("path", [p for p in LESSONS if p.name[:2] not in LONG], ids=lambda path: path.stem)
+def test_a_lesson_is_one_sitting(path):
+    assert not too_long(json.loads(path.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_the_header_says_the_computed_minutes_and_a_difficulty(path):
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    first = text_of(notebook["cells"][0]["source"])
+    remedy = f"run tools/minutes.py --write {path.relative_to(ROOT)}"
+    assert minutes.stated(notebook) == minutes.count(notebook).minutes, remedy
+    assert re.search(r"\*\*Difficulty:?\*\*:? [123] of 3\b", first), "Difficulty: 1, 2 or 3 of 3"
+    assert path == LESSONS[-1] or "Next" in text_of(notebook["cells"][-1]["source"])
+
+
+@pytest.mark.parametrize("path", [p for p in LESSONS if p.name[:2] not in LONG], ids=lambda path: path.stem)
+def test_predictions_are_answered_by_their_numbers(path):
+    text = "\n".join(text_of(c["source"]) for c in json.loads(path.read_text(encoding="utf-8"))["cells"])
+    asked = re.findall(r"^(\d+)\. ", re.search(r"\*\*Predict.*?(?=^#)", text, re.S | re.M)[0], re.M)
+    answered = {n for found in re.findall(r"\(predictions? ([\d, and]+)[);]", text) for n in re.findall(r"\d+", found)}
+    assert asked and set(asked) == answered
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_stored_demonstrations_have_todays_scripts(path, tmp_path):
+    copy_ = tmp_path / path.name
+    copy_.write_bytes(path.read_bytes())
+    assert store_outputs.refresh_demos(copy_) == 0, f"run tools/store_outputs.py --demos {path.relative_to(ROOT)}"
+
+
+def test_minutes_are_counted_by_hand(tmp_path):
+    quiz = "## Quiz\n**1.** Why?\n<details><summary>Answer</summary>So it is.</details>"
+    cells = [
+        new_markdown_cell("# A b c\n\n**Time:** 5 minutes. **Difficulty:** 1 of 3"),  # 10 words
+        new_markdown_cell("**Predict.**\n\n1. One?\n2. Two?\n\n$$x = y$$ and $$z$$ one [two](three.ipynb)"),  # 8 words
+        new_code_cell("from dclib.classroom.demos import EMStepper\n\nEMStepper()"),  # 2 lines, 1 demonstration
+        new_code_cell("\n".join(["x"] * 98)),
+        new_code_cell("\n".join(["y"] * 500), metadata={"jupyter": {"source_hidden": True}}),  # nobody reads it
+        new_markdown_cell(quiz),  # 7 words, 1 question
+    ]
+    path = write(tmp_path / "lesson.ipynb", *cells)
+    counts = minutes.count(json.loads(path.read_text()))
+    assert counts == (25, 2, 100, 3, 1) and counts.minutes == 20  # 25/120 + 2 + 5 + 6 + 8 = 21.2
+    minutes.main([str(path), "--write"])
+    assert minutes.stated(json.loads(path.read_text())) == 20
+    once = path.read_bytes()
+    minutes.main([str(path), "--write"])
+    assert path.read_bytes() == once
 
 
 def test_lessons_are_numbered_and_start_at_00():

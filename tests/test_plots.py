@@ -210,3 +210,42 @@ def test_a_run_of_lloyd_tells_its_half_steps_apart():
     _, assigned, moved = fig.axes[1].lines
     assert assigned.get_xydata().tolist() == [[1, 5], [3, 3]] and moved.get_xydata().tolist() == [[2, 4]]
     assert [assigned.get_label(), moved.get_label()] == ["points assigned", "centres moved"]
+
+
+# --- soft clusters ----------------------------------------------------------------------------------------------------
+
+
+def test_an_ellipse_lies_where_its_equation_says():
+    mean, covariance = np.array([1.0, -2.0]), np.array([[3.0, 1.2], [1.2, 0.8]])
+    _, ax = plots.figure()
+    plots.ellipse(ax, mean, covariance, 2, deviations=(1.5,))
+    away = ax.lines[0].get_xydata() - mean
+    distances = np.sqrt((away @ np.linalg.inv(covariance) * away).sum(1))
+    assert np.allclose(distances, 1.5)
+    assert ax.lines[0].get_color() == plots.text_color(2)
+
+
+@pytest.mark.parametrize("kind", ["full", "tied", "diag", "spherical"])
+def test_a_mixture_is_drawn_with_an_ellipse_for_each_component_and_deviation(kind):
+    from dclib.gmm import GaussianMixture
+
+    x = np.random.default_rng(0).normal(size=(60, 2)) + np.repeat([[0, 0], [9, 4]], 30, axis=0)
+    model = GaussianMixture(2, covariance_type=kind, random_state=0).fit(x)
+    ax = plots.mixture(x, model, title="two")
+    assert len(ax.lines) == 4 and ax.get_title(loc="left") == "two"
+    found = model.covariances_
+    if kind in ("full", "tied"):
+        variances = np.broadcast_to(found, (2, 2, 2))[:, 0, 0]
+    else:
+        variances = found[:, 0] if kind == "diag" else found
+    for k in range(2):  # the outer ellipse reaches two deviations to the right of its mean
+        reach = ax.lines[2 * k + 1].get_xdata().max() - model.means_[k, 0]
+        assert reach == pytest.approx(2 * variances[k] ** 0.5, rel=2e-3)
+
+
+def test_responsibilities_mix_colours():
+    _, ax = plots.figure()
+    plots.responsibilities(ax, [[0, 0], [1, 1]], [[1, 0], [0.25, 0.75]])
+    sure, shared = (points.get_facecolor()[0, :3] for points in ax.collections)
+    blue, orange = (np.array(plots.to_rgb(plots.color(k))) for k in (0, 1))
+    assert np.allclose(sure, blue) and np.allclose(shared, 0.25 * blue + 0.75 * orange)

@@ -1,8 +1,10 @@
 """Run notebooks from a fresh kernel and store their outputs: python tools/store_outputs.py notebooks/01_kmeans.ipynb …
 
 On one machine a second run writes the same bytes: execution times, the Python version, random widget ids and the
-seconds in progress bars are left out or replaced. A notebook with an error is not written; the error names the cell.
-Lessons run at their small size (DCLIB_PROFILE=fast).
+seconds in progress bars are left out or replaced. Of a demonstration its page is stored, which needs no kernel and no
+network, not its widget. A notebook with an error is not written; the error names the cell.
+Lessons run at their small size (DCLIB_PROFILE=fast). --demos runs nothing: it puts today's scripts into the stored
+demonstrations.
 """
 
 import argparse
@@ -22,6 +24,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 VIEW = "application/vnd.jupyter.widget-view+json"
 STATE = "application/vnd.jupyter.widget-state+json"
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+FOLDED = {"source_hidden": True}  # plotting code that a reader may leave closed; JupyterLab keeps it under "jupyter"
 SESSION_KEYS = "collapsed ExecuteTime execution jp-MarkdownHeadingCollapsed jupyter scrolled trusted".split()
 # What differs from run to run inside texts: the time in tqdm's bars, and the file name of a cell in warnings.
 NOISE = (
@@ -75,9 +78,14 @@ def quiet(text: str) -> str:
 def normalise(notebook: nbformat.NotebookNode) -> str:
     """The notebook's text without what differs from run to run."""
     for cell in notebook.cells:
+        folded = cell.metadata.get("jupyter", {}).get("source_hidden")
         for key in SESSION_KEYS:
             cell.metadata.pop(key, None)
+        if folded:
+            cell.metadata.jupyter = nbformat.NotebookNode(FOLDED)
         for output in cell.get("outputs", []):
+            if "text/html" in output.get("data", {}):  # a demonstration's own page needs no stored widget
+                output.data.pop(VIEW, None)
             if "text" in output:
                 output["text"] = quiet(output["text"])
             for kind, value in output.get("data", {}).items():
@@ -117,11 +125,31 @@ def store(path: Path, timeout: int) -> None:
     os.replace(file.name, path)
 
 
+def refresh_demos(path: Path) -> int:
+    """Put today's scripts into the stored demonstrations of a notebook -> how many were not today's."""
+    from dclib.classroom.demos.demo import refreshed
+
+    notebook, changed = read(path), 0
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            old = output.get("data", {}).get("text/html", "")
+            if "data-demo=" in old and (new := refreshed(old)) != old:
+                output["data"]["text/html"], changed = new, changed + 1
+    if changed:
+        path.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
+    return changed
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("notebooks", nargs="+", type=Path, metavar="NOTEBOOK")
     parser.add_argument("--timeout", type=int, default=1200, help="seconds per cell (default %(default)s)")
+    parser.add_argument("--demos", action="store_true", help="run nothing, renew the demonstrations' scripts")
     options = parser.parse_args(arguments)
+    if options.demos:
+        for path in options.notebooks:
+            print(f"{refresh_demos(path)} demonstrations renewed in {path}")
+        return 0
     os.environ["DCLIB_PROFILE"] = "fast"
     failed = 0
     for path in options.notebooks:

@@ -303,6 +303,83 @@ def _luminance(rgb) -> float:
     return float(linear @ [0.2126, 0.7152, 0.0722])
 
 
+# --- soft clusters ----------------------------------------------------------------------------------------------------
+
+
+def mixed_colors(weights) -> np.ndarray:
+    """The clusters' colours, mixed by weights (n, k) whose rows sum to one -> RGB (n, 3)."""
+    weights = np.asarray(weights, dtype=float)
+    return (weights @ np.array([to_rgb(color(k)) for k in range(weights.shape[1])])).clip(0, 1)
+
+
+def responsibilities(ax: Axes, x, weights, size: float | None = None) -> Axes:
+    """Points x (n, 2) in the clusters' colours mixed by responsibilities (n, k), with the marker of the largest."""
+    x, weights = np.asarray(x), np.asarray(weights)
+    shades, best = mixed_colors(weights), weights.argmax(1)
+    size = size or float(np.clip(20_000 / max(len(x), 1), 6, 40))
+    with style():
+        for k in np.unique(best):
+            own = best == k
+            ax.scatter(x[own, 0], x[own, 1], s=size, c=shades[own], marker=marker(k), linewidths=0, alpha=0.8)
+    return ax
+
+
+def ellipse(ax: Axes, mean, covariance, index: int, deviations: Sequence[float] = (1, 2), **options) -> None:
+    """The ellipses (x − μ)ᵀ Σ⁻¹ (x − μ) = deviations² of a Gaussian in the plane, in the colour of cluster `index`."""
+    angle = np.linspace(0, 2 * np.pi, 100)
+    circle = np.linalg.cholesky(np.asarray(covariance, dtype=float)) @ np.stack([np.cos(angle), np.sin(angle)])
+    given: dict[str, Any] = {"color": text_color(index), "linewidth": 2.5, "zorder": 4} | options
+    with style():
+        for radius in deviations:
+            ax.plot(*(np.asarray(mean)[:, None] + radius * circle), **given)
+        ax.scatter(
+            mean[0], mean[1], s=160, marker="X", color=given["color"], edgecolors="white", linewidths=2, zorder=5
+        )
+
+
+def mixture(x, model, *, ax: Axes | None = None, title: str = "") -> Axes:
+    """Points x (n, 2), coloured by the responsibilities of a fitted mixture, its ellipses at one and two deviations.
+
+    model: dclib's GaussianMixture or scikit-learn's.
+    """
+    ax = responsibilities(_axes(ax), x, model.predict_proba(x))
+    means, found = np.asarray(model.means_), np.asarray(model.covariances_)
+    matrices: dict[str, Any] = {
+        "full": lambda: found,
+        "tied": lambda: [found] * len(means),
+        "diag": lambda: [np.diag(row) for row in found],
+        "spherical": lambda: [value * np.eye(2) for value in found],
+    }
+    for index, (mean, covariance) in enumerate(zip(means, matrices[model.covariance_type](), strict=True)):
+        ellipse(ax, mean, covariance, index)
+    with style():
+        ax.set_aspect("equal", adjustable="datalim")
+        ax.set(xlabel="$x_1$", ylabel="$x_2$")
+        ax.set_title(title)
+    return ax
+
+
+def loop(ax: Axes, there: str, back: str) -> None:
+    """Two arrows for the space between two panels of a schematic drawing, there and back, with what each carries."""
+    with style():
+        ax.set_axis_off()
+        ax.set(xlim=(0, 1), ylim=(0, 1))
+        for height, text, start, end in ((0.68, there, 0.03, 0.97), (0.28, back, 0.97, 0.03)):
+            arrow = {"arrowstyle": "-|>", "lw": 5, "color": GRAY, "mutation_scale": 30}
+            ax.annotate("", xy=(end, height), xytext=(start, height), arrowprops=arrow)
+            ax.text(0.5, height + 0.05, text, ha="center", va="bottom", fontsize=15)
+
+
+def step(ax: Axes, text: str) -> None:
+    """One arrow for the space between two panels of a schematic drawing, with what it stands for."""
+    with style():
+        ax.set_axis_off()
+        ax.set(xlim=(0, 1), ylim=(0, 1))
+        arrow = {"arrowstyle": "-|>", "lw": 5, "color": GRAY, "mutation_scale": 30}
+        ax.annotate("", xy=(0.97, 0.42), xytext=(0.03, 0.42), arrowprops=arrow)
+        ax.text(0.5, 0.5, text, ha="center", va="bottom", fontsize=13)
+
+
 # --- curves and tables ------------------------------------------------------------------------------------------------
 
 

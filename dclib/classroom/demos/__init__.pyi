@@ -1,8 +1,12 @@
+from .demo import Demo as Demo
+from .em_stepper import EMStepper as EMStepper
 from .judge_table import JudgeTable as JudgeTable
+from .latent_explorer import LatentExplorer as LatentExplorer
 from .live_plot import LivePlot as LivePlot
 from .lloyd_stepper import LloydStepper as LloydStepper
 from .picture import Picture as Picture
 from .picture import slider_figure as slider_figure
 from .point_canvas import HoverDigits as HoverDigits
 from .point_canvas import PointCanvas as PointCanvas
+from .soft_pull import SoftPull as SoftPull
 from .target_sharpener import TargetSharpener as TargetSharpener

@@ -32,7 +32,7 @@ def _pack(array) -> bytes:
     return np.ascontiguousarray(array, dtype="<f4").tobytes()
 
 
-def _sprite(images) -> tuple[bytes, tuple[int, int]]:
+def sprite_of(images) -> tuple[bytes, tuple[int, int]]:
     """Images -> one PNG that holds them in rows (16 shades of gray or 256 colours keep it small), a tile's size."""
     tiles = (plots.pictures(images) * 255).round().astype(np.uint8)
     n, h, w = tiles.shape[:3]
@@ -102,7 +102,7 @@ class PointCanvas(anywidget.AnyWidget):
         if images is not None:
             if len(images) != len(points):
                 raise ValueError(f"{len(points)} points and {len(images)} images: each point needs one image.")
-            self.sprite, tile = _sprite(images)
+            self.sprite, tile = sprite_of(images)
             self.tile = list(tile)
         self.put(points, labels, centers)
         self.on_msg(self._receive)

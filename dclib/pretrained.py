@@ -1,0 +1,101 @@
+"""Small autoencoders trained beforehand, so that class time is not training time.
+
+`python -m dclib.pretrained mnist5k-dense-0 …` trains networks again (without names: all) and writes them, in half
+precision, to dclib/data/networks, each with its history, and beside it in JSON how it does.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dclib.autoencoder import Autoencoder
+from dclib.data import load
+from dclib.gmm import GaussianMixture
+from dclib.kmeans import KMeans
+from dclib.metrics import scores
+
+FOLDER = Path(__file__).parent / "data" / "networks"
+
+_KINDS: dict[str, dict[str, Any]] = {
+    "dense": {"hidden": (500, 250), "epochs": 60, "batch_size": 128},
+    "conv": {"network": "conv", "epochs": 30, "batch_size": 64, "learning_rate": 3e-3},  # as in bhattarai_latent
+}
+RECIPES: dict[str, dict[str, Any]] = {
+    f"mnist5k-{kind}-{seed}": {**options, "latent_dim": 10, "random_state": seed}
+    for kind, options in _KINDS.items()
+    for seed in range(3)
+}
+
+
+def split(n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows that the networks were trained on, four fifths, and rows that they never saw."""
+    order = np.random.default_rng(0).permutation(n)
+    return np.sort(order[: 4 * n // 5]), np.sort(order[4 * n // 5 :])
+
+
+def train(name: str) -> Autoencoder:
+    """The network of this name, trained anew; ValueError for an unknown one."""
+    _check(name)
+    x = load(name.partition("-")[0]).x
+    return Autoencoder(**RECIPES[name]).fit(x[split(len(x))[0]])
+
+
+def load_or_train(name: str) -> tuple[Autoencoder, str]:
+    """The network from its file or, where there is none, trained now; and which of the two it was, in words."""
+    _check(name)
+    path = FOLDER / f"{name}.safetensors"
+    if path.exists():
+        return Autoencoder.load(path), f"loaded; trained by python -m dclib.pretrained {name}"
+    return train(name), "trained now"
+
+
+def _check(name: str) -> None:
+    if name not in RECIPES:
+        raise ValueError(f"There is no network {name!r}. There are: {', '.join(RECIPES)}.")
+
+
+def assess(name: str, autoencoder: Autoencoder) -> dict[str, float]:
+    """Mean squared errors, and V of k-means and of a mixture on the codes of the seen images, for seen and unseen."""
+    data = load(name.partition("-")[0])
+    found = {}
+    seen, unseen = split(len(data.x))
+    codes = autoencoder.transform(data.x[seen])
+    clusterers = {"kmeans": KMeans(10, n_init=5, random_state=0), "gmm": GaussianMixture(10, n_init=5, random_state=0)}
+    for clusterer in clusterers.values():
+        clusterer.fit(codes)
+    for part, rows in (("seen", seen), ("unseen", unseen)):
+        x = data.x[rows]
+        found[f"{part} error"] = float(np.square(autoencoder.reconstruct(x) - x).mean())
+        for kind, clusterer in clusterers.items():
+            result = scores(np.asarray(data.y)[rows], clusterer.predict(autoencoder.transform(x)))
+            found[f"{part} {kind} v_measure"] = result["v_measure"]
+    return {key: round(value, 4) for key, value in found.items()}
+
+
+def main(names: Sequence[str]) -> None:
+    FOLDER.mkdir(exist_ok=True)
+    for name in names or RECIPES:
+        begin = time.perf_counter()
+        autoencoder = train(name)
+        seconds = round(time.perf_counter() - begin)
+        autoencoder.network_.half()
+        autoencoder.save(FOLDER / f"{name}.safetensors")
+        record = {
+            "command": f"python -m dclib.pretrained {name}",
+            "parameters": RECIPES[name],
+            "seconds": seconds,
+            "scores": assess(name, Autoencoder.load(FOLDER / f"{name}.safetensors")),
+        }
+        (FOLDER / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        print(name, seconds, "s", record["scores"])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,236 @@
+"""All demonstrations in a real Chromium: in JupyterLab, in Voilà, and in a plain page without a kernel or network.
+
+The widgets that lessons 01, 02, 05 and 08 have besides are played in test_lesson_*.py.
+"""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from conftest import ROOT, server
+from nbformat.v4 import new_code_cell, new_notebook
+
+from dclib.classroom import demos
+from dclib.classroom.demos.demo import page as html_page
+
+DEMOS = [demos.EMStepper, demos.SoftPull, demos.LatentExplorer]
+CELLS = [f"from dclib.classroom.demos import {kind.__name__}\n{kind.__name__}()" for kind in DEMOS]
+METADATA = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
+
+
+def press(root, name):
+    root.get_by_role("button", name=name).click()
+
+
+def wait_for(root, selector, test, argument=None):
+    """Wait until test(element, argument), a JavaScript function of the first element, is true."""
+    element = root.locator(selector).first.element_handle()
+    root.page.wait_for_function(f"([e, a]) => ({test})(e, a)", arg=[element, argument], polling=50)
+
+
+def says(root, text):
+    wait_for(root, ".dclib-caption", "(e, text) => e.textContent.includes(text)", text)
+
+
+def drawn(root, text):
+    wait_for(root, "canvas", "(e, text) => (e.dataset.drawn || '').includes(text)", text)
+
+
+def place(root, x, y, view):
+    """The pixel of (x, y) in the first plane, as demo.js counts it."""
+    canvas = root.locator("canvas").first
+    canvas.scroll_into_view_if_needed()
+    box, (x0, x1, y0, y1) = canvas.bounding_box(), view
+    left, right, top, bottom = 44, 10, 12, 34
+    return (
+        box["x"] + left + (x - x0) / (x1 - x0) * (box["width"] - left - right),
+        box["y"] + top + (y1 - y) / (y1 - y0) * (box["height"] - top - bottom),
+    )
+
+
+def play_em(root):
+    drawn(root, "190 points, 3 means, start")
+    assert root.get_by_role("button", name="Back").is_disabled()
+    for word in ("Hard assignment", "M-step", "E-step"):
+        press(root, "Next")
+        says(root, word)
+    press(root, "Back")
+    says(root, "M-step")
+    press(root, "Run")
+    says(root, "Converged")
+    end = root.locator(".dclib-caption").text_content()
+    press(root, "Reset")
+    press(root, "Run")
+    says(root, "Converged")
+    assert root.locator(".dclib-caption").text_content() == end  # the same start ends in the same place
+    press(root, "New start")
+    says(root, "Start.")
+    root.locator("select").first.select_option(label="a lonely point")
+    press(root, "Run")
+    says(root, "A trap.")
+
+    # Own points by mouse and by keyboard, a mean dragged, and the code.
+    view = demos.em_stepper.VIEW
+    press(root, "Own points")
+    for x, y in ((-5, 0), (-5.5, 1), (5, 1), (5, 3), (0, -4)):
+        root.page.mouse.click(*place(root, x, y, view))
+    root.locator("canvas").first.focus()
+    for key in ("ArrowUp", "Shift+ArrowLeft", "Enter"):
+        root.page.keyboard.press(key)
+    drawn(root, "6 points, 3 means, start")
+    press(root, "Next")
+    says(root, "Hard assignment")
+    root.get_by_role("button", name="Copy as dclib code").click()
+    code = root.locator("textarea").input_value()
+    assert "GaussianMixture(3" in code
+    compile(code, "copied", "exec")
+    start = [float(v) for v in re.findall(r"-?\d+\.?\d*", code.partition("start = ")[2].partition("\n")[0])[:2]]
+    root.page.mouse.move(*place(root, *start, view))
+    root.page.mouse.down()
+    root.page.mouse.move(*place(root, 1, 6, view), steps=4)
+    root.page.mouse.up()
+    says(root, "Start.")
+
+
+def play_pull(root):
+    says(root, "Pulls w")
+    temperature = root.locator("input[type=range]").first
+    temperature.focus()
+    for _ in range(9):
+        root.page.keyboard.press("ArrowLeft")
+    says(root, "Hard: blue alone")
+    press(root, "Gradient step")
+    drawn(root, "1 steps")
+    press(root, "Back")
+    drawn(root, "0 steps")
+    view = demos.soft_pull.VIEW
+    root.page.mouse.click(*place(root, 3, 1, view))
+    says(root, "Hard: orange alone")
+    root.page.mouse.move(*place(root, 3, 1, view))
+    root.page.mouse.down()
+    root.page.mouse.move(*place(root, -3, 2, view), steps=4)
+    root.page.mouse.up()
+    says(root, "Hard: blue alone")
+    root.locator("select").first.select_option(label="a tie")
+    says(root, "A tie.")
+    temperature.focus()
+    root.page.keyboard.press("End")
+    says(root, "blue 0.50, orange 0.50")
+    press(root, "Copy as dclib code")
+    compile(root.locator("textarea").input_value(), "copied", "exec")
+
+
+def play_explorer(root):
+    drawn(root, "700 points, 0 chosen, by digit")
+    canvas, page = root.locator("canvas").first, root.page
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    corners = [(0.3, 0.2), (0.8, 0.2), (0.8, 0.7), (0.3, 0.7)]
+    page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 0.65 * box["height"])
+    page.mouse.down()
+    for x, y in corners:
+        page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"], steps=3)
+    page.mouse.up()
+    says(root, "k-means")
+    assert "0 chosen" not in canvas.get_attribute("data-drawn")
+    sheet = root.locator("canvas").nth(1)
+    assert sheet.get_attribute("data-drawn") == "64 images"
+    shades = "c => new Set(c.getContext('2d').getImageData(0, 0, c.width, c.height).data).size"
+    assert sheet.evaluate(shades) > 10
+    root.locator("select").first.select_option(label="mixture")
+    drawn(root, "by mixture")
+    root.locator("input[type=checkbox]").check()
+    press(root, "Back")
+    says(root, "coloured by mixture")
+    canvas.focus()
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Enter")
+    wait_for(root, "button:not([disabled])", "e => e.textContent.includes('Back')")
+    press(root, "Reset")
+    drawn(root, "700 points, 0 chosen, by mixture")
+
+
+PLAY = {"em_stepper": play_em, "soft_pull": play_pull, "latent_explorer": play_explorer}
+
+
+def reaction(root, name):
+    """The slowest of ten presses of a button, in ms, from the click to the end of what it drew: printed, not judged."""
+    times = root.get_by_role("button", name=name).evaluate(
+        "e => [...Array(10)].map(() => { const t = performance.now(); e.click(); return performance.now() - t; })"
+    )
+    print(f"{name}: slowest of ten clicks {max(times):.0f} ms")
+
+
+@pytest.fixture
+def page(chromium):
+    context = chromium.new_context(viewport={"width": 1200, "height": 1000})
+    context.set_default_timeout(60_000)
+    page = context.new_page()
+    page.errors = []
+    page.on("pageerror", lambda error: page.errors.append(str(error)))
+    yield page
+    assert not page.errors
+    context.close()
+
+
+def play_all(page, roots):
+    assert roots.count() == len(DEMOS)
+    for number, kind in enumerate(DEMOS):
+        PLAY[kind.script](roots.nth(number))
+
+
+def notebook(folder):
+    cells = [new_code_cell(source) for source in CELLS]
+    nbformat.write(new_notebook(cells=cells, metadata=METADATA), folder / "demos.ipynb")
+    return folder / "demos.ipynb"
+
+
+def test_in_jupyterlab(lab, lessons_copy):
+    lab.run(notebook(lessons_copy).name)
+    play_all(lab.page, lab.page.locator(".dclib-demo"))
+    lab.screenshot("demos_lab")
+    lab.check()
+
+
+def test_in_voila(page, tmp_path):
+    notebook(tmp_path)
+    arguments = ["voila", str(tmp_path / "demos.ipynb"), "--no-browser", "--Voila.ip=127.0.0.1"]
+    with server(arguments, "/", tmp_path) as address:
+        page.goto(address, timeout=180_000)
+        page.locator(".dclib-demo").nth(len(DEMOS) - 1).wait_for()
+        play_all(page, page.locator(".dclib-demo"))
+
+
+@pytest.mark.parametrize("width", [1200, 375])
+def test_in_a_plain_page(page, tmp_path, width):
+    """From a file, offline, also as wide as a phone: nothing sticks out."""
+    path = tmp_path / "demos.html"
+    path.write_text(html_page([kind() for kind in DEMOS]), encoding="utf-8")
+    page.set_viewport_size({"width": width, "height": 900})
+    page.context.set_offline(True)
+    page.goto(path.as_uri())
+    play_all(page, page.locator(".dclib-demo"))
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    reaction(page.locator(".dclib-demo").first, "Reset")
+
+
+def test_in_a_lesson_as_html(page, tmp_path):
+    """Outputs as stored, then nbconvert: no kernel, no network. Without scripts: the picture."""
+    source = notebook(tmp_path)
+    for command in ([str(ROOT / "tools" / "store_outputs.py")], ["-m", "nbconvert", "--to", "html"]):
+        subprocess.run([sys.executable, *command, str(source)], check=True, capture_output=True, timeout=240)
+    html = Path(source).with_suffix(".html")
+    page.route(re.compile("^https?:"), lambda route: route.abort())
+    page.goto(html.as_uri())
+    page.errors.clear()  # nbconvert's own page asks for MathJax and require.js
+    play_all(page, page.locator(".dclib-demo"))
+
+    context = page.context.browser.new_context(java_script_enabled=False)
+    plain = context.new_page()
+    plain.goto(html.as_uri(), wait_until="domcontentloaded")
+    pictures = plain.locator("[data-demo] img")
+    assert pictures.count() == len(DEMOS) and all(p.is_visible() for p in pictures.all())
+    context.close()

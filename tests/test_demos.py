@@ -1,0 +1,243 @@
+"""The live demonstrations without a browser: what the page computes equals dclib, and each output stands alone.
+
+In a browser: tests/browser/test_demos.py.
+"""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from dclib.classroom import demos, plots
+from dclib.classroom.demos.demo import Demo, joined_script, page, refreshed
+from dclib.classroom.demos.em_stepper import gallery
+from dclib.classroom.demos.soft_pull import GALLERY, TEMPERATURES
+from dclib.gmm import COVARIANCE_TYPES, GaussianMixture, Mixture, em_step, log_joint
+from dclib.gradient_kmeans import hard_gradient, soft_gradient, soft_loss
+from dclib.kmeans import squared_distances
+
+FOLDER = Path(demos.__file__).parent
+DEMOS = [demos.EMStepper, demos.SoftPull, demos.LatentExplorer]
+ids = pytest.mark.parametrize("kind", DEMOS, ids=lambda kind: kind.__name__)
+
+
+def in_page(script: str, code: str, argument):
+    """What a demonstration's script returns: `code` is an expression of its exports and of `input`."""
+    playwright = pytest.importorskip("playwright._impl._driver", reason="needs node, which comes with playwright")
+    node = str(playwright.compute_driver_executable()[0])
+    body = joined_script(script) + "\nconst input = JSON.parse(await new Promise(done => { let all = ''; "
+    body += "process.stdin.on('data', part => { all += part; }).on('end', () => done(all)); }));\n"
+    body += f"process.stdout.write(JSON.stringify({code}));\n"
+    run = subprocess.run(
+        [node, "--input-type=module", "--eval", body],
+        input=json.dumps(argument), capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    return json.loads(run.stdout)
+
+
+# --- what all have in common ------------------------------------------------------------------------------------------
+
+
+@ids
+def test_the_output_stands_alone(kind):
+    """One mime bundle: a widget, and HTML with a described picture and the script, which asks for nothing outside."""
+    data, _ = kind()._repr_mimebundle_()
+    assert "application/vnd.jupyter.widget-view+json" in data
+    text = data["text/html"]
+    alt = re.search(r'<img alt="([^"]+)"', text).group(1)
+    assert len(alt.split()) > 8
+    assert "data:image/png;base64,iVBOR" in text
+    assert not re.search(r"https?://|^import |^export |\bfetch\(", text, re.M)
+    assert text.count("<script") == text.count("</script") == 1
+    assert data["text/html"] == kind()._repr_mimebundle_()[0]["text/html"]  # stored outputs are compared
+
+
+def test_a_page_of_all_is_small_enough_for_a_memory_stick():
+    text = page([kind() for kind in DEMOS])
+    assert len(text.encode()) < 5e6
+    assert len(set(re.findall(r'<div data-demo="([^"]+)"', text))) == len(DEMOS)
+
+
+def test_a_stored_demonstration_gets_todays_script():
+    piece = demos.SoftPull(dataset=1).to_html()
+    old = piece.replace("mulberry32", "an older one").replace(re.search(r"soft_pull-(\w+)", piece)[1], "0123456789ab")
+    assert old != piece and refreshed(old) == piece == refreshed(piece)
+    with pytest.raises(ValueError, match="no demonstration"):
+        refreshed("<p>3</p>")
+
+
+def test_settings_cannot_end_the_script():
+    class Bad(demos.EMStepper):
+        pass
+
+    bad = Bad()
+    bad.settings = bad.settings | {"title": "</script><b>"}
+    assert bad.to_html().count("</script") == 1
+
+
+def test_every_demonstration_is_listed():
+    kinds = {v for n in demos.__all__ if isinstance(v := getattr(demos, n), type) and issubclass(v, Demo)}
+    assert kinds - {Demo} == set(DEMOS)
+    for kind in DEMOS:
+        assert (FOLDER / f"{kind.script}.js").exists()
+
+
+def test_the_page_has_the_colours_of_the_figures():
+    assert in_page("em_stepper", "COLORS", None) == list(plots.COLORS)
+    mixed = in_page("em_stepper", "mixed(input)", [0.25, 0.75])
+    expected = plots.mixed_colors([[0.25, 0.75]])[0] * 255
+    assert np.abs(expected - [int(v) for v in re.findall(r"\d+", mixed)]).max() <= 0.51
+    shades = in_page("em_stepper", "input.map(k => dark(color(k)))", list(range(10)))
+    for k, shade in enumerate(shades):
+        figure_shade = [int(plots.text_color(k)[i : i + 2], 16) for i in (1, 3, 5)]
+        assert np.abs(np.subtract(figure_shade, [int(v) for v in re.findall(r"\d+", shade)])).max() <= 2
+
+
+def test_the_page_draws_at_random_from_a_seed():
+    code = "(() => { const g = random(input); return [[...Array(4000)].map(() => g.normal()), g.choose(50, 50)]; })()"
+    (normal, chosen), again, other = (in_page("em_stepper", code, seed) for seed in (3, 3, 4))
+    assert [normal, chosen] == again != other
+    assert abs(np.mean(normal)) < 0.06 and abs(np.std(normal) - 1) < 0.05
+    assert sorted(chosen) == list(range(50)) != chosen
+
+
+# --- EM ---------------------------------------------------------------------------------------------------------------
+
+
+def plane_points(seed, n=90):
+    rng = np.random.default_rng(seed)
+    clouds = rng.normal(size=(3, n // 3, 2)) @ rng.normal(size=(3, 2, 2)) + rng.normal(size=(3, 1, 2)) * 4
+    return clouds.reshape(-1, 2)
+
+
+@pytest.mark.parametrize("kind", COVARIANCE_TYPES)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_one_em_step_in_the_page(kind, seed):
+    rng, x = np.random.default_rng(seed), plane_points(seed)
+    factors = np.tril(rng.normal(size=(3, 2, 2))) + 2 * np.eye(2)
+    covariances, weights, means = factors @ factors.transpose(0, 2, 1), rng.dirichlet(np.ones(3)), x[[0, 40, 80]]
+    mixture = {"weights": weights, "means": means, "covariances": covariances[:, [0, 0, 1], [0, 1, 1]]}
+    mixture = {name: value.tolist() for name, value in mixture.items()}
+    code = "{...eStep(input.x, input.mixture), m: mStep(input.x, eStep(input.x, input.mixture).r, input.kind, 1e-3)}"
+    got = in_page("em_stepper", code, {"x": x.tolist(), "mixture": mixture, "kind": kind})
+
+    x, start = torch.from_numpy(x), Mixture(*map(torch.from_numpy, (weights, means, np.linalg.cholesky(covariances))))
+    assert np.allclose(got["r"], log_joint(x, start).softmax(1), atol=1e-12)
+    # dclib's step takes each type from factors of its own shape: its M-step from these responsibilities, by hand.
+    r = log_joint(x, start).softmax(1)
+    full, bound = em_step(x, start, "full", 0.0)
+    assert got["bound"] == pytest.approx(bound, abs=1e-12)
+    assert np.allclose(got["m"]["weights"], full.weights) and np.allclose(got["m"]["means"], full.means)
+    scatter = full.factors @ full.factors.mT
+    shaped = {
+        "full": scatter,
+        "tied": torch.einsum("k,kij->ij", r.mean(0), scatter).expand(3, 2, 2),
+        "diag": torch.diag_embed(scatter.diagonal(dim1=1, dim2=2)),
+        "spherical": scatter.diagonal(dim1=1, dim2=2).mean(1)[:, None, None] * torch.eye(2),
+    }[kind] + 1e-3 * torch.eye(2)
+    assert np.allclose(got["m"]["covariances"], shaped[:, [0, 0, 1], [0, 1, 1]], atol=1e-10)
+
+
+RUN = """(() => {
+  let s = started(input.start);
+  while (!isDone(s, input.tol)) s = next(input.x, s, input.kind, 1e-6);
+  return {...s.mixture, bounds: s.bounds, labels: s.r.map(row => row.indexOf(Math.max(...row)))};
+})()"""
+
+
+@pytest.mark.parametrize("kind", COVARIANCE_TYPES)
+@pytest.mark.parametrize("seed", [2, 3, 4])
+def test_em_in_the_page_from_start_to_end(kind, seed):
+    x = plane_points(seed)
+    start = x[np.random.default_rng(seed).permutation(len(x))[:3]]
+    got = in_page("em_stepper", RUN, {"x": x.tolist(), "start": start.tolist(), "kind": kind, "tol": 1e-4})
+    model = GaussianMixture(3, covariance_type=kind, init=start, tol=1e-4, max_iter=1000).fit(x)
+    assert len(got["bounds"]) == model.n_iter_ > 3
+    # The page's mixture is the one that its last likelihood is of, one M-step before dclib's.
+    assert np.allclose(got["bounds"], model.lower_bounds_[:-1], atol=1e-8)
+    assert np.mean(np.array(got["labels"]) == model.labels_) > 0.95
+    assert np.abs(np.array(got["means"]) - model.means_).max() < 0.1
+
+
+def test_the_gallery_of_em():
+    for dataset in gallery():
+        x = np.array(dataset["points"])
+        assert len(set(dataset["start"])) == dataset["k"] <= 5 and max(dataset["start"]) < len(x) <= 200
+        assert (np.abs(x) <= [10, 8]).mean() > 0.97, "most points are in the picture"
+    with pytest.raises(ValueError, match="0 to 5"):
+        demos.EMStepper(dataset=6)
+
+
+# --- gradient k-means -------------------------------------------------------------------------------------------------
+
+
+def test_the_pull_of_a_point_in_the_page():
+    rng = np.random.default_rng(0)
+    cases = [
+        {"x": rng.normal(size=2).tolist(), "centers": rng.normal(size=(k, 2)).tolist(), "t": t}
+        for k in (2, 3)
+        for t in (0, 0.05, 1, 7.5)
+        for _ in range(3)
+    ]
+    code = "input.map(c => [c.x, c.centers, c.t]).map(c => [assign(...c).loss, gradient(...c), step(...c, 0.3)])"
+    pushed = 0
+    for case, (loss, gradient, moved) in zip(cases, in_page("soft_pull", code, cases), strict=True):
+        x = torch.tensor([case["x"]], dtype=torch.float64)
+        centers = torch.tensor(case["centers"], dtype=torch.float64, requires_grad=True)
+        d = squared_distances(x, centers)
+        expected = soft_loss(d, case["t"]) if case["t"] else d.min() / 2
+        assert loss == pytest.approx(expected.item(), abs=1e-12)
+        (by_autograd,) = torch.autograd.grad(expected, centers)
+        ours = soft_gradient(x, centers, d, case["t"]) if case["t"] else hard_gradient(x, centers, d.argmin(1))
+        assert np.allclose(gradient, by_autograd, atol=1e-12) and np.allclose(gradient, ours.detach(), atol=1e-12)
+        assert np.allclose(moved, centers.detach() - 0.3 * ours.detach(), atol=1e-12)
+        pushed += bool(((x - centers) * -ours < -1e-9).any())
+    assert pushed > 3, "no case in which a centre is pushed away"
+
+
+def test_the_scenes_of_the_pull():
+    assert in_page("soft_pull", "TEMPERATURES", None) == list(TEMPERATURES)
+    for scene in GALLERY:
+        assert len(scene["centers"]) <= 3 and np.abs([*scene["centers"], scene["point"]]).max() < 4.8
+    with pytest.raises(ValueError, match="0 to 3"):
+        demos.SoftPull(dataset=4)
+    with pytest.raises(ValueError, match=r"0\.3"):
+        demos.SoftPull(temperature=3)
+
+
+# --- the latent space -------------------------------------------------------------------------------------------------
+
+
+def test_the_lasso_takes_what_matplotlib_takes():
+    from matplotlib.path import Path as Polygon
+
+    rng = np.random.default_rng(0)
+    points, found = rng.normal(size=(300, 2)), 0
+    for corners in (3, 5, 9):
+        polygon = rng.normal(size=(corners, 2)) * 1.5
+        polygon = polygon[np.argsort(np.arctan2(*(polygon - polygon.mean(0)).T))]  # does not cross itself
+        rows = in_page("latent_explorer", "lassoed(...input)", [points.tolist(), polygon.tolist()])
+        expected = np.flatnonzero(Polygon(polygon).contains_points(points))
+        assert rows == expected.tolist()
+        found += 0 < len(rows) < len(points)
+    assert found >= 2
+
+
+def test_what_the_lasso_took_is_counted():
+    labels, rows = [3, 1, 1, 2, 3, 3], [0, 1, 2, 4, 5]
+    assert in_page("latent_explorer", "counted(...input)", [labels, rows]) == [[3, 3], [1, 2]]
+
+
+def test_the_explorer_takes_any_codes():
+    rng = np.random.default_rng(0)
+    codes, images, y = rng.normal(size=(50, 7)), rng.random((50, 1, 8, 8)), np.arange(50) % 3
+    demo = demos.LatentExplorer(codes, images, {"class": y, "clusters": (y + 1) % 3}, max_points=30)
+    assert len(demo.settings["points"]) == 30 and demo.settings["tile"] == [8, 8]
+    assert demo.settings["labels"]["class"] == demo.settings["labels"]["clusters"]  # renamed to match
+    with pytest.raises(ValueError, match="'clusters': 49"):
+        demos.LatentExplorer(codes, images, {"class": y, "clusters": y[:49]})
