@@ -215,7 +215,8 @@ def describe_machine() -> str:
     """Processor, cores, bf16 hardware, threads and versions: what one must know to read the seconds; no names."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     versions = [f"Python {platform.python_version()}"]
-    for package in ("dclib", "torch", "numpy", "scikit-learn", "faiss-cpu", "clustpy"):
+    peers = ("faiss-cpu", "clustpy", "scikit-learn-intelex", "superkmeans", "torchgmm")
+    for package in ("dclib", "torch", "numpy", "scikit-learn", *peers):
         if present := _version(package):
             versions.append(f"{package} {present}")
     bf16 = f"bf16 by {name}" if (name := cpu_bf16()) else "no bf16 hardware"

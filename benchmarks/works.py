@@ -6,11 +6,14 @@ that a work runs, and its seconds mean nothing.
 
 from __future__ import annotations
 
+import importlib
 import json
+import logging
 import statistics
 import subprocess
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
@@ -38,6 +41,9 @@ from dclib.networks import DenseAutoencoder
 ROOT = Path(__file__).parents[1]
 FAISS = ("faiss", "faiss-cpu")
 CLUSTPY = ("clustpy", "clustpy")
+SKLEARNEX = ("sklearnex", "scikit-learn-intelex")
+SUPERKMEANS = ("superkmeans", "superkmeans")
+TORCHGMM = ("torchgmm", "torchgmm")
 # Of the network of DEC, 784-500-500-2000-10, the default here and in ClustPy.
 HIDDEN = (500, 500, 2000)
 
@@ -66,9 +72,17 @@ def inertia(x: np.ndarray, centers: np.ndarray) -> float:
     )
 
 
-def kmeans(k: int, quick: bool) -> list[Row]:
-    x = as_rows(digits(quick))
+def codes(quick: bool) -> np.ndarray:
+    """Ten numbers an image, as an encoder gives them: here the leading principal components, float64."""
+    return PCA(10, random_state=0).fit_transform(as_rows(digits(quick)).astype(np.float64))
+
+
+def kmeans(k: int, quick: bool, of_codes: bool = False) -> list[Row]:
+    name = f"kmeans_codes_k{k}" if of_codes else f"kmeans_k{k}"
+    x = codes(quick).astype(np.float32) if of_codes else as_rows(digits(quick))
+    k = min(k, len(x) // 5)
     start = x[kmeans_plus_plus(torch.from_numpy(x), k, torch.Generator().manual_seed(0)).numpy()]
+    n_iter = 20
 
     def ours(x, seed, tol=1e-4, max_iter=300):
         return KMeans(k, init=start, n_init=1, tol=tol, max_iter=max_iter).fit(x).cluster_centers_
@@ -80,8 +94,9 @@ def kmeans(k: int, quick: bool) -> list[Row]:
         centers = lloyd(torch.from_numpy(x - mean), torch.from_numpy(start - mean), None, 300, tol, bounds=False)[0]
         return centers.numpy() + mean
 
-    def theirs(algorithm, x, seed):
-        estimator = sklearn.cluster.KMeans(k, init=start, n_init=1, tol=1e-4, max_iter=300, algorithm=algorithm)
+    def theirs(algorithm, x, seed, tol=1e-4, max_iter=300, library="sklearn.cluster"):
+        cls = importlib.import_module(library).KMeans
+        estimator = cls(k, init=start, n_init=1, tol=tol, max_iter=max_iter, algorithm=algorithm)
         return estimator.fit(x).cluster_centers_
 
     def faiss_kmeans(x, seed):
@@ -93,10 +108,20 @@ def kmeans(k: int, quick: bool) -> list[Row]:
         estimator.train(x, init_centroids=start)
         return estimator.centroids
 
+    def superkmeans(x, seed):
+        from superkmeans import SuperKMeans
+
+        # By default it takes a sample of the rows and may end early: here all rows, all iterations, as the others.
+        estimator = SuperKMeans(
+            k, x.shape[1], hierarchical=False, iters=n_iter, sampling_fraction=1.0, max_points_per_cluster=10**9,
+            early_termination=False, n_threads=torch.get_num_threads(), seed=seed,
+        )  # fmt: skip
+        return estimator.train(np.ascontiguousarray(x))
+
     def against(contenders, what):
         return contest(
-            f"kmeans_k{k}",
-            f"k-means, {size(x)}, k = {k}, {what}",
+            name,
+            f"k-means, {size(x)}{' codes' * of_codes}, k = {k}, {what}",
             x,
             contenders,
             measure="inertia, low is good",
@@ -106,17 +131,20 @@ def kmeans(k: int, quick: bool) -> list[Row]:
             repetitions=1 if quick else 3,
         )
 
-    n_iter = 20
+    bounded = {"tol": 0, "max_iter": n_iter}
     to_the_end = [
         Contender("dclib", ours),
         Contender("scikit-learn lloyd", partial(theirs, "lloyd")),
         Contender("scikit-learn elkan", partial(theirs, "elkan")),
-        Contender("dclib without bounds, all distances", without_bounds),
+        Contender("scikit-learn-intelex", partial(theirs, "lloyd", library="sklearnex.cluster"), needs=SKLEARNEX),
     ]
-    few = [
-        Contender("dclib", partial(ours, tol=0, max_iter=n_iter)),
-        Contender("faiss", faiss_kmeans, needs=FAISS),
-    ]
+    few = [Contender("dclib", partial(ours, **bounded)), Contender("faiss", faiss_kmeans, needs=FAISS)]
+    if not of_codes:
+        to_the_end.append(Contender("dclib without bounds, all distances", without_bounds))
+    if name == "kmeans_k1000":  # to the end it would take minutes
+        few += [Contender(c.name, partial(c.run, **bounded), needs=c.needs) for c in to_the_end[1:4]]
+        few.append(Contender("superkmeans, from its own start", superkmeans, needs=SUPERKMEANS))
+        return against(few, f"same start, {n_iter} iterations")
     return [
         *against(to_the_end, "same start, same tolerance"),
         *against(few, f"same start, {n_iter} iterations"),
@@ -130,8 +158,7 @@ def mixture_score(x: np.ndarray, weights, means, covariances) -> float:
 
 
 def gmm(quick: bool) -> list[Row]:
-    x = PCA(10, random_state=0).fit_transform(as_rows(digits(quick)).astype(np.float64))
-    k = 10
+    x, k = codes(quick), 10
     centers = KMeans(k, n_init=1, random_state=0).fit(x).cluster_centers_
     # dclib makes the first mixture of the samples nearest to these centers. The same for scikit-learn:
     labels = assign(torch.from_numpy(x), torch.from_numpy(centers))[0].numpy()
@@ -144,18 +171,41 @@ def gmm(quick: bool) -> list[Row]:
     options = {"covariance_type": "full", "n_init": 1, "tol": 1e-4, "max_iter": 200, "reg_covar": 1e-6}
 
     def ours(x, seed):
-        return GaussianMixture(k, init=centers, **options).fit(x)
+        mixture = GaussianMixture(k, init=centers, **options).fit(x)
+        return mixture.weights_, mixture.means_, mixture.covariances_
 
     def theirs(x, seed):
-        return sklearn.mixture.GaussianMixture(k, **start, **options).fit(x)
+        mixture = sklearn.mixture.GaussianMixture(k, **start, **options).fit(x)
+        return mixture.weights_, mixture.means_, mixture.covariances_
+
+    def torchgmm(x, seed):
+        from torchgmm.bayes import GaussianMixture as Peer
+
+        logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.ERROR)  # its lines about devices
+        quiet = dict.fromkeys(
+            ("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False
+        )  # fmt: skip
+        peer = Peer(
+            k, covariance_type="full", init_means=torch.from_numpy(centers).float(), convergence_tolerance=1e-4,
+            covariance_regularization=1e-6, trainer_params={"max_epochs": 200, "accelerator": "cpu", **quiet},
+        )  # fmt: skip
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Lightning's, about having no optimizer
+            model = peer.fit(torch.from_numpy(x).float()).model_
+        weights = model.component_probs.double()
+        return (weights / weights.sum()).numpy(), model.means.double().numpy(), model.covariances.double().numpy()
 
     return contest(
         "gmm",
         f"Gaussian mixture, full covariances, {size(x)}, k = {k}, same start, same tolerance",
         x,
-        [Contender("dclib", ours), Contender("scikit-learn", theirs)],
+        [
+            Contender("dclib", ours),
+            Contender("scikit-learn", theirs),
+            Contender("torchgmm, from the same means, in float32", torchgmm, needs=TORCHGMM),
+        ],
         measure="mean log-likelihood",
-        quality=lambda mixture, seed: mixture_score(x, mixture.weights_, mixture.means_, mixture.covariances_),
+        quality=lambda mixture, seed: mixture_score(x, *mixture),
         higher_is_better=True,
         tolerance=1e-5,
         repetitions=1 if quick else 3,
@@ -450,6 +500,9 @@ def _growth(name: str, file: Path, sizes: list[int], quick: bool) -> Row:
 WORKS: dict[str, Callable[[bool], list[Row]]] = {
     "kmeans_k10": partial(kmeans, 10),
     "kmeans_k100": partial(kmeans, 100),
+    "kmeans_k1000": partial(kmeans, 1000),
+    "kmeans_codes_k10": partial(kmeans, 10, of_codes=True),
+    "kmeans_codes_k100": partial(kmeans, 100, of_codes=True),
     "gmm": gmm,
     "gradient_kmeans": gradient_kmeans,
     "autoencoder": autoencoder,

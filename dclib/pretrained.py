@@ -1,7 +1,7 @@
 """Small autoencoders trained beforehand, so that class time is not training time.
 
 `python -m dclib.pretrained mnist5k-dense-0 …` trains networks again (without names: all) and writes them, in half
-precision, to dclib/data/networks, each with its history; scores.json there says how each one does.
+precision, to dclib/data/networks, each with its history, and beside it in JSON how it does.
 """
 
 from __future__ import annotations
@@ -81,23 +81,20 @@ def assess(name: str, autoencoder: Autoencoder) -> dict[str, float]:
 
 def main(names: Sequence[str]) -> None:
     FOLDER.mkdir(exist_ok=True)
-    table = FOLDER / "scores.json"
     for name in names or RECIPES:
         begin = time.perf_counter()
         autoencoder = train(name)
         seconds = round(time.perf_counter() - begin)
         autoencoder.network_.half()
         autoencoder.save(FOLDER / f"{name}.safetensors")
-        known = json.loads(table.read_text(encoding="utf-8")) if table.exists() else {}
-        saved = Autoencoder.load(FOLDER / f"{name}.safetensors")
-        known[name] = {
+        record = {
             "command": f"python -m dclib.pretrained {name}",
             "parameters": RECIPES[name],
             "seconds": seconds,
-            "scores": assess(name, saved),
+            "scores": assess(name, Autoencoder.load(FOLDER / f"{name}.safetensors")),
         }
-        table.write_text(json.dumps(dict(sorted(known.items())), indent=1) + "\n", encoding="utf-8")
-        print(name, seconds, "s", known[name]["scores"])
+        (FOLDER / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        print(name, seconds, "s", record["scores"])
 
 
 if __name__ == "__main__":

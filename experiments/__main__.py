@@ -88,6 +88,7 @@ def main() -> None:
     parser.add_argument(
         "--pages", action="store_true", help="run nothing, renew the tables in the pages that show them"
     )
+    parser.add_argument("--redraw", action="store_true", help="figures: also those whose results have not changed")
     parser.add_argument(
         "--unfinished", action="store_true", help="train nothing, write what the checkpoints have reached so far"
     )
@@ -101,7 +102,7 @@ def main() -> None:
             print(f"{paper}\n\n{table(paper)}\n")
         return
     if options.names == ["figures"]:
-        print(draw_all())
+        print(draw_all(options.redraw))
         return
     for name in options.names or names():
         if name not in names():

@@ -31,15 +31,14 @@ class NotOnFile(Exception):
 
 @dataclass
 class Sources:
-    """Hands a drawing what is on file, and remembers what it asked for."""
+    """Hands a drawing what is on file, and remembers which runs it asked for."""
 
-    files: set[str] = field(default_factory=set)
+    runs: set[str] = field(default_factory=set)
 
     def every(self, run: str) -> list[dict]:
         """The results of "experiment/configuration", seed by seed; [] where none is on file."""
-        paths = files_of(run)
-        self.files |= {str(path.relative_to(HERE)) for path in paths}
-        return [json.loads(path.read_text()) for path in paths]
+        self.runs.add(run)
+        return [json.loads(path.read_text()) for path in files_of(run)]
 
     def some(self, run: str) -> list[dict]:
         """The same; raises NotOnFile where there is none."""
@@ -49,10 +48,10 @@ class Sources:
 
     def arrays(self, run: str) -> Any:
         """The arrays beside the first result; raises NotOnFile."""
+        self.runs.add(run)
         for path in files_of(run):
-            if name := json.loads(path.read_text()).get("arrays"):
-                self.files |= {str(path.relative_to(HERE)), str((path.parent / name).relative_to(HERE))}
-                return np.load(path.parent / name)
+            if (arrays := path.with_suffix(".npz")).exists():
+                return np.load(arrays)
         raise NotOnFile(run)
 
 
@@ -76,17 +75,25 @@ def drawing(paper: str):
     return register
 
 
-def digests(files: Sequence[str]) -> dict[str, str]:
-    return {name: hashlib.blake2b((HERE / name).read_bytes(), digest_size=8).hexdigest() for name in sorted(files)}
+def digests(runs: Sequence[str]) -> dict[str, str]:
+    """What is on file of these runs, results and arrays: file -> hash."""
+    results = [path for run in runs for path in files_of(run)]
+    files = [path for result in results for path in (result, result.with_suffix(".npz")) if path.exists()]
+    return {
+        str(file.relative_to(HERE)): hashlib.blake2b(file.read_bytes(), digest_size=8).hexdigest() for file in files
+    }
 
 
-def draw_all() -> str:
-    """Draw what the results on file allow, and forget figures that they do not; returns a report, a line a figure."""
+def draw_all(redraw: bool = False) -> str:
+    """Draw the figures whose results have changed (all with `redraw`), forget those that have none -> a report."""
     FIGURES.mkdir(exist_ok=True)
+    before = json.loads(INDEX.read_text()) if INDEX.exists() else {}
     index, report = {}, []
     for each in DRAWINGS:
-        sources = Sources()
-        path = FIGURES / f"{each.name}.png"
+        path, sources, known = FIGURES / f"{each.name}.png", Sources(), before.get(each.name)
+        if known and not redraw and path.exists() and digests(known["runs"]) == known["files"]:
+            index[each.name] = known
+            continue
         try:
             with style():
                 fig, alt = each.draw(sources)
@@ -95,10 +102,11 @@ def draw_all() -> str:
             report.append(f"{each.name}: not drawn, {missing} is not on file")
             continue
         path.write_bytes(to_png(fig, DPI))
-        index[each.name] = {"paper": each.paper, "alt": " ".join(alt.split()), "sources": digests(list(sources.files))}
+        runs = sorted(sources.runs)
+        index[each.name] = {"paper": each.paper, "alt": " ".join(alt.split()), "runs": runs, "files": digests(runs)}
         report.append(f"{each.name}: {path.stat().st_size // 1000} kB")
     INDEX.write_text(json.dumps(index, indent=1) + "\n")
-    return "\n".join(report)
+    return "\n".join(report) or "All figures are those of the results on file."
 
 
 def gallery(paper: str) -> str:
@@ -273,8 +281,10 @@ def bhattarai_tables_2_and_3(sources: Sources):
         "MNIST": ((0.325, 0.507), (0.490, 0.520), (0.748, 0.767), (0.817, 0.826), (0.757, 0.784), (0.841, 0.887)),
         "CIFAR-10": ((0.081, 0.085), (0.078, 0.084), (0.101, 0.109), (0.138, 0.150), (0.099, 0.105), (0.157, 0.162)),
     }
-    fig, axes = figure(1, 2, width=12, height=4.8, sharey=True)
-    for ax, (dataset, numbers) in zip(axes, his.items()):
+    if not any(sources.every(f"bhattarai_latent/cifar-{kind}") for kind in ("pixels-kmeans", "short-dense-gmm")):
+        del his["CIFAR-10"]
+    fig, axes = figure(1, len(his), width=3 + 4.5 * len(his), height=4.8, sharey=True, squeeze=False)
+    for ax, (dataset, numbers) in zip(axes[0], his.items()):
         for place, (name, theirs) in enumerate(zip(METHODS, numbers)):
             if dataset == "MNIST":
                 results = sources.some(f"bhattarai_latent/{name}")
@@ -290,11 +300,11 @@ def bhattarai_tables_2_and_3(sources: Sources):
         ax.set(title=dataset, xlabel="V", yticks=range(6), yticklabels=METHODS.values(), xlim=(0, None))
         ax.grid(axis="x", color="#dddddd", lw=0.8)
     for index, label in enumerate(("train", "test")):
-        axes[0].plot([], [], "o", color=color(index), label=f"ours, {label}")
-        axes[0].plot([], [], "D", mfc="none", mec=color(index), label=f"his, {label}")
-    axes[0].legend(fontsize=12, loc="upper left")
+        axes[0, 0].plot([], [], "o", color=color(index), label=f"ours, {label}")
+        axes[0, 0].plot([], [], "D", mfc="none", mec=color(index), label=f"his, {label}")
+    axes[0, 0].legend(fontsize=12, loc="upper left")
     return fig, (
-        "V-measure of six methods on MNIST (left) and CIFAR-10 (right): our runs as dots, a dot a seed, Bhattarai's "
+        f"V-measure of six methods on {' and '.join(his)}: our runs as dots, a dot a seed, Bhattarai's "
         "numbers as diamonds, for training and test images."
     )
 
@@ -421,6 +431,8 @@ def samplawski_figure_3(sources: Sources):
         for d in DIMENSIONS:
             for name, mark in ((f"long-{d}", "o"), ("printed-256", "^"))[: 2 if d == 256 else 1]:
                 for result in sources.every(f"samplawski_autoencoded/{name}"):
+                    if "unfinished" in result:
+                        continue
                     found = True
                     values = curves([result], "v_measure")[0]
                     value = values[-1] if what == "last" else np.nanmax(values)
@@ -462,17 +474,27 @@ def samplawski_over_the_epochs(sources: Sources):
 
 @drawing(SAMPLAWSKI)
 def samplawski_figure_4(sources: Sources):
-    for run in ("noisy-50", "noisy-80", "noisy-100", "long-256"):
-        if sources.every(f"samplawski_autoencoded/{run}"):
-            break
-    arrays = sources.arrays(f"samplawski_autoencoded/{run}")
+    found = [
+        (f"samplawski_autoencoded/{run}", f"trained {how}", results[0])
+        for run, how in (
+            ("noisy-50", "with noise of 50"),
+            ("noisy-80", "with noise of 80"),
+            ("long-256", "without noise"),
+        )
+        if (results := sources.every(f"samplawski_autoencoded/{run}"))
+    ]
+    if not found:
+        raise NotOnFile("samplawski_autoencoded/long-256")
+    run, how, result = found[0]
+    arrays = sources.arrays(run)
     noisy, rebuilt = (arrays[name].reshape(3, 8, 28, 28) for name in ("noisy", "reconstructions"))
+    how += f", {result['unfinished']}" if "unfinished" in result else ""
     fig, (left, right) = figure(1, 2, width=11, height=3)
     images(left, noisy, "Noise 0, 50 and 100, clipped")
-    images(right, rebuilt, f"Reconstructions ({run.replace('-', ', σ = ') if 'noisy' in run else 'clean training'})")
+    images(right, rebuilt, "The same, rebuilt")
     return fig, (
         "Left: eight digits without noise, with normal noise of standard deviation 50 and of 100 on pixels from 0 to "
-        "255, clipped. Right: what the autoencoder makes of them."
+        f"255, clipped. Right: what the autoencoder with k-means makes of them, {how}."
     )
 
 
@@ -507,6 +529,8 @@ def samplawski_figure_5(sources: Sources):
         ax.plot(*zip(*on_noise), color=color(0), marker="o", label="ours, denoising model on noisy images")
         ax.plot(*zip(*on_clean), color=color(4), marker="s", label="ours, denoising model on clean images")
     for result in sources.every("samplawski_autoencoded/long-256")[:1]:
+        if "unfinished" in result:
+            continue
         tested = [(0, result["scores"]["v_measure"])]
         tested += [(s, result["measured"][f"noise {s} v_measure"]) for s in SIGMAS]
         ax.plot(*zip(*tested), color=color(2), marker="^", label="ours, trained without noise, on noisy images")
@@ -543,7 +567,7 @@ def lee_accuracy(sources: Sources):
         arrows(ax, results, place)
         ax.plot([0.9348 if "fashion" in name else 0.9506], [place], "D", mfc="none", mec=color(5), ms=10)
     ax.set(
-        title="DCRA: from its k-means start (○) to its end (→); ◇ the paper",
+        title="DCRA: start (○), end (→), the paper (◇)",
         xlabel="ACC",
         xlim=(0.4, 1),
         yticks=range(len(found)),

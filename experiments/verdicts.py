@@ -11,7 +11,8 @@ reached was not reached by any of them.
   reached*.
 * A number *cannot be as printed* where our runs confirm it for another score than the paper's formula, and give
   another value by that formula.
-* Without a run on file a claim *waits for* what it names, or is *not run yet*.
+* Without a run on file a claim *waits for* what it names, or is *not run yet*; where a training is unfinished, what is
+  claimed of its end is *not run to the end*, and what is claimed of an epoch that it has passed is judged.
 """
 
 from __future__ import annotations
@@ -91,7 +92,10 @@ def results(run: str) -> list[dict]:
 
 def numbers(runs: Sequence[str], key: Key, printed: float = math.inf) -> tuple[str, list[float]]:
     """The reading whose mean is nearest to the printed number (infinity: the highest); ("", []) if none is on file."""
-    found = [(run, [n for n in (number(result, key) for result in results(run)) if not math.isnan(n)]) for run in runs]
+    found = []
+    for run in runs:
+        usable = [result for result in results(run) if callable(key) or "unfinished" not in result]
+        found.append((run, [n for n in (number(result, key) for result in usable) if not math.isnan(n)]))
 
     def distance(pair: tuple[str, list[float]]) -> float:
         mean = statistics.fmean(pair[1])
@@ -115,6 +119,8 @@ class Verdict:
     def verdict(self) -> str:
         claim, ours = self.claim, self.ours
         if not ours or (claim.rival and not self.others):
+            if any("unfinished" in result for run in claim.runs for result in results(run)):
+                return "not run to the end"
             return f"waits for {claim.waits_for}" if claim.waits_for else "not run yet"
         if claim.relation != "number":
             bound = statistics.fmean(self.others) if claim.value is None else claim.value

@@ -15,6 +15,7 @@ from torch import nn
 from dclib.augmentation import RandomShiftRotate
 from dclib.autoencoded_kmeans import AutoencodedKMeans
 from dclib.autoencoder import Autoencoder
+from dclib.balanced_kmeans import BalancedKMeans
 from dclib.data import load
 from dclib.dcan import DCAN
 from dclib.dcra import DCRA
@@ -24,7 +25,9 @@ from dclib.engine import training
 from dclib.engine.callbacks import Checkpoint, EarlyStopping, Scores
 from dclib.engine.rows import Rows
 from dclib.gaussian_divergence import GaussianDivergence
+from dclib.gmm import GaussianMixture
 from dclib.gradient_kmeans import GradientKMeans
+from dclib.kmeans import KMeans
 from dclib.networks import DenseAutoencoder
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -34,6 +37,12 @@ JOINT = {"n_clusters": 3, "n_init": 1, **SMALL}
 
 # What the estimators' defaults leave out. The joint methods get an autoencoder that is fitted already.
 CASES = {type(estimator).__name__: estimator for estimator in estimators()} | {
+    "refilled": KMeans(3, init=np.vstack([np.zeros((2, 64)), np.full((1, 64), 99)]), random_state=0),
+    "random": KMeans(3, init="random", n_init=2),
+    "equal, k-means++": BalancedKMeans(3, init="k-means++", n_init=1),
+    "full": GaussianMixture(3, n_init=2, reg_covar=1e-2),
+    "tied, balanced": GaussianMixture(3, covariance_type="tied", init="balanced", n_init=1, reg_covar=1e-2),
+    "spherical, random": GaussianMixture(3, covariance_type="spherical", init="random", n_init=2, reg_covar=1e-2),
     "noise": Autoencoder(2, hidden=(8,), noise=0.3, **SMALL),
     "augment": Autoencoder(2, network="conv", hidden=(2, 3), augment=True, **SMALL),
     "conv-bn": Autoencoder(2, network="conv-bn", hidden=(2, 3), **SMALL),

@@ -3,6 +3,7 @@
 import dataclasses
 import importlib
 import json
+import math
 import re
 import sys
 import types
@@ -345,6 +346,14 @@ def test_what_no_run_tells(on_file):
         judge(claim(0.5, runs=["trial/no such"]))
 
 
+def test_of_an_unfinished_training_only_what_it_has_passed_is_judged(on_file):
+    on_file("a", [0.5], unfinished="2 of 3 epochs", history={"acc": [0.2, 0.5]})
+    assert judge(claim(0.5)).verdict == "not run to the end" and judge(claim(0.5)).ours == []
+    passed = judge(claim(0.2, key=lambda result: result["history"]["acc"][0]))
+    assert passed.verdict == "confirmed" and "(after 2 of 3 epochs)" in passed.row()
+    assert judge(claim(0.2, key=lambda result: math.nan)).verdict == "not run to the end"
+
+
 def test_a_number_by_another_formula_than_printed(on_file):
     on_file("a", [0.34], measured={"rand": 0.9})
     assert judge(claim(0.34, printed_key="measured.rand")).verdict == "cannot be as printed"
@@ -405,7 +414,7 @@ def test_figures_are_those_of_the_results_on_file():
     page = (ROOT / "experiments" / "README.md").read_text(encoding="utf-8")
     for name, entry in index.items():
         assert len(entry["alt"]) > 40 and f"![{entry['alt']}](figures/{name}.png)" in page
-        stale = entry["sources"] != figures.digests(list(entry["sources"]))
+        stale = entry["files"] != figures.digests(entry["runs"])
         assert not stale, f"{name}: the results have changed, draw it again: python -m experiments figures"
 
 
@@ -430,9 +439,15 @@ def test_a_figure_without_its_runs_is_not_drawn(tmp_path, monkeypatch):
     assert (tmp_path / "two.png").read_bytes()[:4] == b"\x89PNG"
     assert figures.gallery("Nguyen") == "![A line that rises, then stays.](figures/two.png)"
     assert "No run" in figures.gallery("Lim")
-    assert set(json.loads((tmp_path / "figures.json").read_text())["two"]["sources"]) == {
-        f"results/nguyen_kmeans/soft-seed{seed}.json" for seed in range(10)
-    }
+    entry = json.loads((tmp_path / "figures.json").read_text())["two"]
+    assert set(entry["files"]) == {f"results/nguyen_kmeans/soft-seed{seed}.json" for seed in range(10)}
+    # Nothing has changed: it is not drawn again, unless it is asked for or its results change.
+    (tmp_path / "two.png").write_bytes(b"mine")
+    figures.draw_all()
+    assert (tmp_path / "two.png").read_bytes() == b"mine"
+    monkeypatch.setattr(figures, "digests", lambda runs: {"results/nguyen_kmeans/soft-seed0.json": "changed"})
+    figures.draw_all()
+    assert (tmp_path / "two.png").read_bytes()[:4] == b"\x89PNG"
 
 
 def test_lims_small_images_are_means_of_four_pixels():

@@ -154,9 +154,16 @@ def test_plus_plus_never_picks_a_point_twice_and_beats_random_starts():
 
 
 def test_plus_plus_draws_in_proportion_to_the_squared_distance():
-    """From 0 the points at 1 and 3 are drawn 1 : 9, were it not for the greedy choice; weights can forbid a point."""
-    x = torch.tensor([[0.0], [1.0], [3.0]])
+    """From the heavy 0, the points at 1 and 3 of the weights 9 and 1 are drawn as 9 · 1² to 1 · 3², as often as each
+    other. Of two draws the better one is taken, the point at 1: three times in four."""
+    x, weight = torch.tensor([[0.0], [1.0], [3.0]]), torch.tensor([1e6, 9.0, 1.0])
     generator = torch.Generator().manual_seed(0)
+    second = [int(kmeans_plus_plus(x, 2, generator, weight)[1]) for _ in range(1000)]
+    assert second.count(1) / 1000 == pytest.approx(0.75, abs=0.05)
+
+
+def test_plus_plus_never_draws_a_point_without_weight():
+    x, generator = torch.tensor([[0.0], [1.0], [3.0]]), torch.Generator().manual_seed(0)
     for _ in range(20):
         chosen = kmeans_plus_plus(x, 2, generator, torch.tensor([1.0, 1.0, 0.0]))
         assert sorted(chosen.tolist()) == [0, 1]

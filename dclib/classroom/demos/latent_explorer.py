@@ -71,7 +71,7 @@ class LatentExplorer(Demo):
 
     def still(self) -> tuple[Figure, str]:
         points, kinds = np.array(self.settings["points"]), self.settings["labels"]
-        fig, axes = plots.figure(1, len(kinds), width=12, height=4.2, sharex=True, sharey=True)
+        fig, axes = plots.figure(1, len(kinds), width=12, height=4.2)
         for ax, (name, values) in zip(np.atleast_1d(axes), kinds.items(), strict=True):
             plots.clusters(points, np.array(values), ax=ax, size=14, title=f"by {name}")
             ax.set(xlabel="", ylabel="", xticks=[], yticks=[])
