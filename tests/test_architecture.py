@@ -44,7 +44,7 @@ def name_of(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-MODULES = sorted(name for path in PACKAGE.rglob("*.py") if (name := name_of(path)) and name != "__main__")
+MODULES = sorted(name for path in PACKAGE.rglob("*.py") if (name := name_of(path)) and path.stem != "__main__")
 
 
 def imports(source: str, package: str = "dclib") -> set[str]:

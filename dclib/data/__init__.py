@@ -317,7 +317,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if failed:
         print(f"\nNot fetched: {', '.join(failed)}. Run the same command again to try only these.", file=sys.stderr)
     return 1 if failed else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

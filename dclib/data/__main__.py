@@ -1,0 +1,7 @@
+"""python -m dclib.data list, or fetch DEST [NAME …]"""
+
+import sys
+
+from dclib.data import main
+
+sys.exit(main())
