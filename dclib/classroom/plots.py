@@ -238,8 +238,8 @@ def border(ax: Axes, a, b) -> None:
     """The line halfway between two centers a, b (2,): on which side of it a point lies decides its cluster."""
     a, b = np.asarray(a), np.asarray(b)
     middle, along = (a + b) / 2, np.array([b[1] - a[1], a[0] - b[0]])
-    ax.autoscale(False)
-    ax.axline(middle, middle + along, color="black", linestyle="--", linewidth=2.5)
+    # A second point close by: both lie among the points, and the limits of the axes stay what the points need.
+    ax.axline(middle, middle + along / 100, color="black", linestyle="--", linewidth=2.5)
 
 
 def lloyd_run(x, labels, losses, path) -> Figure:
