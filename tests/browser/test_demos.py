@@ -16,7 +16,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from dclib.classroom import demos
 from dclib.classroom.demos.demo import page as html_page
 
-DEMOS = [demos.EMStepper, demos.SoftPull, demos.LatentExplorer]
+DEMOS = [demos.EMStepper, demos.SoftPull, demos.LatentExplorer, demos.CollapsePlayer]
 CELLS = [f"from dclib.classroom.demos import {kind.__name__}\n{kind.__name__}()" for kind in DEMOS]
 METADATA = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
 
@@ -153,7 +153,32 @@ def play_explorer(root):
     drawn(root, "700 points, 0 chosen, by mixture")
 
 
-PLAY = {"em_stepper": play_em, "soft_pull": play_pull, "latent_explorer": play_explorer}
+def play_collapse(root):
+    drawn(root, "λ 1, epoch 60")
+    weight, epoch = root.locator("input[type=range]").all()
+    for key, value in (("Home", "λ 0"), ("End", "λ 3")):
+        weight.focus()
+        root.page.keyboard.press(key)
+        drawn(root, value)
+    says(root, "Alarm")
+    press(root, "Back")
+    drawn(root, "epoch 30")
+    press(root, "Next")
+    drawn(root, "epoch 60")
+    root.locator("input[type=checkbox]").check()
+    press(root, "Play")
+    drawn(root, "epoch 0")
+    drawn(root, "epoch 2")
+    press(root, "Stop")
+    says(root, "Latent variance")
+
+
+PLAY = {
+    "em_stepper": play_em,
+    "soft_pull": play_pull,
+    "latent_explorer": play_explorer,
+    "collapse_player": play_collapse,
+}
 
 
 def reaction(root, name):
