@@ -292,5 +292,5 @@ def test_recorded_trainings_are_those_of_today():
 
 def test_the_player_starts_at_a_recorded_weight():
     assert demos.CollapsePlayer(weight=0.3).settings["first"] == collapse_player.WEIGHTS.index(0.3)
-    with pytest.raises(ValueError, match="recorded are 0, 0.01"):
+    with pytest.raises(ValueError, match="recorded are 0, 0.03"):
         demos.CollapsePlayer(weight=0.2)

@@ -156,10 +156,10 @@ def play_explorer(root):
 def play_collapse(root):
     drawn(root, "λ 1, epoch 60")
     weight, epoch = root.locator("input[type=range]").all()
-    for key, value in (("Home", "λ 0"), ("End", "λ 3")):
+    for key, value in (("Home", "λ 0"), ("End", "λ 100")):
         weight.focus()
         root.page.keyboard.press(key)
-        drawn(root, value)
+        drawn(root, value + ",")
     says(root, "Alarm")
     press(root, "Back")
     drawn(root, "epoch 30")

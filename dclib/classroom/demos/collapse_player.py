@@ -25,7 +25,7 @@ from dclib.data import load
 from dclib.engine.callbacks import Evaluate
 
 FILE = Path(__file__).with_suffix(".json")
-WEIGHTS = (0, 0.01, 0.03, 0.1, 0.3, 1, 3)
+WEIGHTS = (0, 0.03, 0.1, 0.3, 1, 10, 100)
 EPOCHS = (0, 1, 2, 4, 8, 16, 30, 60)
 SHOWN, IMAGES = slice(0, 200), (0, 11, 22, 33, 44, 55)
 
@@ -107,7 +107,7 @@ class CollapsePlayer(Demo):
 
     def still(self) -> tuple[Figure, str]:
         runs, weights = self.settings["runs"], self.settings["weights"]
-        shown = [0, len(weights) // 2, len(weights) - 1]
+        shown = [0, 2, len(weights) - 1]
         fig, axes = plots.figure(1, 3, width=12, height=4.1)
         for ax, run in zip(axes, shown, strict=True):
             end = runs[run][-1]
