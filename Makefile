@@ -4,6 +4,7 @@
 #             LAB_ARGS="…"              for JupyterLab, e.g. --no-browser --port=8899
 #             PYTEST_ARGS="…"           for pytest, e.g. -x
 #             NOTEBOOKS="…"             the lessons that `make outputs` runs
+#             UNITS="…"               the units of `make kill-matrix`
 #             GRADE_ARGS="…"            for `make grade`: a unit, --force, --timeout=120
 
 PYTHON ?= python3
@@ -73,7 +74,7 @@ rehearsal: $(STAMP)
 	$(BIN)/python tools/rehearse.py kmeans --kill
 
 kill-matrix: $(STAMP)
-	$(BIN)/python tools/kill_matrix.py
+	$(BIN)/python tools/kill_matrix.py $(UNITS)
 
 experiments: $(STAMP)
 	$(BIN)/python -m experiments

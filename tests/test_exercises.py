@@ -193,7 +193,7 @@ def test_hidden_tests_say_nothing_that_they_ask(name):
 
 @pytest.mark.parametrize("name", UNITS)
 def test_run_all_survives_the_untouched_exercise(name, generated, monkeypatch, capsys):
-    """Every cell of the exercise runs to its end, and each task says that it is not solved."""
+    """Every cell of the exercise runs to its end; each task says that it is not solved; later cells borrow dclib's."""
     import matplotlib
 
     monkeypatch.delenv("NBGRADER_EXECUTION")
@@ -206,6 +206,7 @@ def test_run_all_survives_the_untouched_exercise(name, generated, monkeypatch, c
     printed = capsys.readouterr().out
     assert printed.count("not solved yet.") == len(unit(name).answers)
     assert ": passed" not in printed and "not right" not in printed
+    assert "This cell works with dclib's" in printed and "waits for" not in printed
 
 
 # --- the judge tells right from wrong ---
@@ -345,3 +346,20 @@ def test_lent_functions_are_given_back():
     assert names["double"] is own and "absent" not in names
     with pytest.raises(AssertionError, match="not 2"):
         tasks.check(names["later"], examine)
+
+
+def test_later_cells_work_with_what_has_passed_and_with_versions_of_the_rest(monkeypatch, capsys):
+    monkeypatch.delenv("NBGRADER_EXECUTION")
+    tasks, names, examine = make_tasks(
+        "def double(x):\n    raise NotImplementedError()\ndef later(x):\n    return double(x)"
+    )
+    versions = {"double": lambda x: 2 * x, "later": lambda x: -1}
+    tasks.check(names["double"], examine)
+    tasks.check(names["later"], examine, lend=versions)
+    capsys.readouterr()
+    use = tasks.working(versions)
+    assert capsys.readouterr().out == "This cell works with dclib's double: your own has not passed its check yet.\n"
+    assert use.double(3) == use.later(3) == 6
+    assert tasks.working({"later": len}).later.__wrapped__ is names["later"] and capsys.readouterr().out == ""
+    monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
+    assert tasks.working(versions) is None

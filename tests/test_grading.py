@@ -1,8 +1,8 @@
 """The whole way from solutions/ to points, in a copy of the course: nbgrader, the sandbox and the judge.
 
 All submissions are graded in one go, which is killed half-way and goes on. Every unit: the source gets all points, the
-untouched exercise none. The unit kmeans: what students do by mistake or on purpose. Attacks on the line between the two
-processes are in test_judge.py.
+untouched exercise and a hostile one none. The unit kmeans: what students do by mistake or on purpose. Attacks on the
+line between the two processes are in test_judge.py.
 """
 
 import csv
@@ -146,7 +146,7 @@ def {task}(*args, **options):
             continue
         if "grading" in target or "solutions" in target:
             print("FOUND a descriptor", target)
-    if "{task}" == "mended_lloyd":
+    if "{task}" == "{last}":
         os.kill(os.getppid(), 9)
 """
 
@@ -159,10 +159,12 @@ def mutants():
 
 
 class Submission:
-    """The released exercise of kmeans, filled in."""
+    """The released exercise of a unit, filled in."""
 
-    def __init__(self, course):
-        self.notebook = nbformat.read(course / "exercises" / "kmeans" / "kmeans.ipynb", 4)
+    def __init__(self, course, unit="kmeans"):
+        self.notebook = nbformat.read(course / "exercises" / unit / f"{unit}.ipynb", 4)
+        marked = [c.metadata.get("nbgrader", {}) for c in self.notebook.cells]
+        self.tasks = [m["grade_id"].removeprefix("check_") for m in marked if m.get("locked") and m["grade"]]
 
     def place(self, grade_id):
         (found,) = [
@@ -177,8 +179,12 @@ class Submission:
 
     def cell(self, source):
         """An ordinary cell before the first task."""
-        self.notebook.cells.insert(self.place(TASKS[0]), nbformat.v4.new_code_cell(source))
+        self.notebook.cells.insert(self.place(self.tasks[0]), nbformat.v4.new_code_cell(source))
         return self
+
+    def hostile(self):
+        """Nothing is solved; it forges, patches, and looks for the tests."""
+        return self.solve({task: LOOK.format(task=task, last=self.tasks[-1]) for task in self.tasks}).cell(FORGE)
 
     def delete(self, *grade_ids):
         for grade_id in grade_ids:
@@ -232,6 +238,10 @@ def course(tmp_path_factory):
             place = submitted / student / unit
             place.mkdir(parents=True)
             shutil.copy(course / source / unit / f"{unit}.ipynb", place)
+        hostile = Submission(course, unit).hostile()
+        if unit == "kmeans":
+            hostile.cell('from sklearn.cluster import KMeans\nprint("LEAKED" * 10**6)')
+        hostile.write(submitted / "hostile" / unit / f"{unit}.ipynb")
 
     answers = mutants()
     right = {task: next(iter(codes.values())) for task, codes in answers.RIGHT.items()}
@@ -263,9 +273,6 @@ def course(tmp_path_factory):
                 "lloyd": "def lloyd(X, centers, max_iter=100):\n    while True:\n        pass",
             }
         ).cell("import os\nos._exit(0)").write(hand_in("careless"))
-        Submission(course).solve({task: LOOK.format(task=task) for task in TASKS}).cell(FORGE).cell(
-            'from sklearn.cluster import KMeans\nprint("LEAKED" * 10**6)'
-        ).write(hand_in("hostile"))
         hand_in("broken").parent.mkdir(parents=True)
         hand_in("broken").write_text("this is no notebook")
         (submitted / "misnamed" / "kmeans").mkdir(parents=True)
@@ -289,14 +296,16 @@ def graded(course, student):
 
 @pytest.mark.sandbox
 @pytest.mark.parametrize("unit", UNITS)
-def test_the_source_gets_all_points_and_the_untouched_exercise_none(course, unit):
+def test_the_source_gets_all_points_the_untouched_exercise_and_a_hostile_one_none(course, unit):
     course, run = course
-    source, blank = points(course, "source", unit), points(course, "blank", unit)
-    assert source and source.keys() == blank.keys(), run.stdout + run.stderr
+    source, blank, hostile = (points(course, student, unit) for student in ("source", "blank", "hostile"))
+    assert source and source.keys() == blank.keys() == hostile.keys(), run.stdout + run.stderr
     for task, row in source.items():
         if row["remark"] != "to grade":
             assert float(row["points"]) == float(row["most"]) > 0, task
         assert float(blank[task]["points"]) == 0, task
+        if row["remark"] != "to grade":
+            assert float(hostile[task]["points"]) == 0, task
     assert any(row["remark"] == "" for row in source.values())
 
 
@@ -401,8 +410,10 @@ def test_a_run_that_was_killed_goes_on_and_grades_nobody_twice(course):
     from nbgrader.api import Gradebook
 
     course, run = course
-    finished = [s for s in ("source", "blank", "right", "careless", "hostile") if f"kmeans: {s} (" in run.stdout]
-    assert 0 < len(finished) < 5, run.stdout
+    due = [(unit, s) for unit in UNITS for s in ("source", "blank", "hostile")]
+    due += [("kmeans", "right"), ("kmeans", "careless")]
+    finished = [(unit, student) for unit, student in due if f"{unit}: {student} (" in run.stdout]
+    assert 0 < len(finished) < len(due), run.stdout
     with Gradebook(f"sqlite:///{course}/grading/gradebook.db", "dclib") as book:
         students = [submission.student.id for submission in book.assignment_submissions("kmeans")]
         for student in ("source", "blank", "right", "careless", "hostile"):
@@ -449,7 +460,7 @@ def test_a_second_run_grades_only_what_is_new(course):
         shutil.rmtree(course / "grading" / "submitted" / student)
     run = grade(course)
     assert run.returncode == 0, run.stdout + run.stderr
-    assert "kmeans: " not in run.stdout.replace("kmeans: look", "")
+    assert not [unit for unit in UNITS if re.search(rf"^ +{unit}: ", run.stdout, re.M)]
     assert re.search(CARELESS, run.stdout, re.M)
 
 

@@ -16,7 +16,8 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import FrameType
+from functools import wraps
+from types import FrameType, SimpleNamespace
 
 import torch
 from torch import Tensor
@@ -51,7 +52,7 @@ class Tasks:
 
     def __init__(self, *names: str):
         self.names = names
-        self._passed: set[str] = set()
+        self._passed: dict[str, Callable] = {}
 
     def check(self, function: Callable, examine: Callable[[Callable], None], lend: dict[str, Callable] | None = None):
         """Run `examine(function)`; print that the task passed, or what is wrong. Raises CheckFailed while grading.
@@ -64,9 +65,9 @@ class Tasks:
         if name not in self.names:
             raise ValueError(f"{name} is not one of {self.names}: give the function that the task asks for.")
         title = f"Task {self.names.index(name) + 1}, {name}"
-        passed = set() if is_grading() else self._passed
+        passed: dict = {} if is_grading() else self._passed
         lent = {other: version for other, version in (lend or {}).items() if other not in passed}
-        self._passed.discard(name)
+        self._passed.pop(name, None)
         try:
             with replaced(function, lent), one_thread(), time_limit(TIME_LIMIT):
                 examine(function if hasattr(function, "lending") else _Watched(function))
@@ -78,7 +79,7 @@ class Tasks:
             problem = "not solved yet." if _is_stub(error) else f"not right yet.\n{_explain(error, function)}"
         else:
             problem = ""
-            self._passed.add(name)
+            self._passed[name] = function
         message = f"{title}: {problem or 'passed.'}"
         if lent and problem != "not solved yet.":
             version = "a working version" if len(lent) == 1 else "working versions"
@@ -99,6 +100,27 @@ class Tasks:
         if waiting:
             print(f"This cell waits for {_listed(waiting)}. When the check says passed, run this cell again.")
         return not waiting
+
+    def working(self, versions: dict[str, Callable]) -> SimpleNamespace | None:
+        """The functions of these tasks, for a cell that shows them at work; None while grading.
+
+        They are the notebook's own if they have passed their check, else the given versions, and a line says so.
+        """
+        if is_grading():
+            return None
+        lent = {name: version for name, version in versions.items() if name not in self._passed}
+        if lent:
+            print(f"This cell works with dclib's {_listed(lent)}: your own has not passed its check yet.")
+
+        def own(function: Callable) -> Callable:
+            @wraps(function)
+            def call(*arguments, **options):
+                with replaced(function, lent):  # it may call a task that has not passed
+                    return function(*arguments, **options)
+
+            return call
+
+        return SimpleNamespace(**{name: lent.get(name) or own(self._passed[name]) for name in versions})
 
 
 @contextmanager

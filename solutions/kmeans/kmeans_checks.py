@@ -10,7 +10,6 @@ import torch
 from dclib.classroom.exercises import Mistake, Tasks, close, kind, many_calls, tensor_of_shape
 
 TASKS = Tasks("squared_distances", "assign", "update", "kmeans_plus_plus", "lloyd", "kmedians", "mended_lloyd")
-passed = TASKS.passed
 
 # You are to write k-means yourself: while your work is graded these cannot be imported.
 FORBIDDEN = (
@@ -326,7 +325,8 @@ def _lent_assign(X, centers):
 def _lent_update(X, labels, centers):
     from dclib.kmeans import update
 
-    return update(X, labels, len(centers), torch.ones(len(X)))[0]  # no cluster empties in these checks
+    means, sizes = update(X, labels, len(centers), torch.ones(len(X)))
+    return torch.where(sizes[:, None] > 0, means, centers)
 
 
 def _three_results(answer, n, shape):
@@ -412,6 +412,31 @@ def _lloyd(function):
             "When max_iter ends the loop, here after 4 iterations, some of your labels are not the nearest of the "
             "centres that you return: these have moved since you assigned."
         )
+
+
+def working():
+    """K-means for the cells that show it at work: the notebook's functions, or dclib's until these pass."""
+
+    def _plus_plus(X, n_clusters, generator):
+        from dclib.kmeans import kmeans_plus_plus
+
+        return X[kmeans_plus_plus(X, n_clusters, generator)]
+
+    def _loop(X, centers, max_iter=100):
+        from dclib.kmeans import lloyd
+
+        centers, labels, history = lloyd(X, centers, max_iter=max_iter)[:3]
+        return centers, labels, history
+
+    return TASKS.working(
+        {
+            "squared_distances": _distances,
+            "assign": _lent_assign,
+            "update": _lent_update,
+            "kmeans_plus_plus": _plus_plus,
+            "lloyd": _loop,
+        }
+    )
 
 
 # --- task 6 ---
