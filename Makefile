@@ -3,6 +3,7 @@
 #             PIP_ARGS="…"              for pip, e.g. for the CPU build of PyTorch, see README.md
 #             LAB_ARGS="…"              for JupyterLab, e.g. --no-browser --port=8899
 #             PYTEST_ARGS="…"           for pytest, e.g. -x
+#             JOBS=4                    how many files are tested at a time, with one thread each (2)
 #             NOTEBOOKS="…"             the lessons that `make outputs` runs
 #             UNITS="…"               the units of `make kill-matrix`
 #             GRADE_ARGS="…"            for `make grade`: a unit, --force, --timeout=120
@@ -11,6 +12,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
+JOBS ?= 2
 NOTEBOOKS ?= $(sort $(wildcard notebooks/*.ipynb))
 BENCHMARKS := $(wildcard benchmarks/__main__.py)
 FIRST := notebooks/00_start_here.ipynb
@@ -96,13 +98,16 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
+# One thread a job: two jobs that share their cores' threads are slower than one after the other.
+PARALLEL = OMP_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS) --dist loadfile
+
 test-unit: $(STAMP)
-	$(BIN)/pytest tests --ignore=tests/browser --ignore=tests/test_exercises.py --ignore=tests/test_judge.py \
+	$(PARALLEL) tests --ignore=tests/browser --ignore=tests/test_exercises.py --ignore=tests/test_judge.py \
 	  --ignore=tests/test_grading.py $(PYTEST_ARGS)
 
 test-notebooks: $(STAMP)
-	$(BIN)/pytest --nbval --nbval-sanitize-with=tests/nbval_sanitize.cfg --nbval-cell-timeout=600 notebooks $(PYTEST_ARGS)
-	$(BIN)/pytest --nbval-lax --nbval-cell-timeout=600 solutions $(PYTEST_ARGS)
+	$(PARALLEL) --nbval --nbval-sanitize-with=tests/nbval_sanitize.cfg --nbval-cell-timeout=600 notebooks $(PYTEST_ARGS)
+	$(PARALLEL) --nbval-lax --nbval-cell-timeout=600 solutions $(PYTEST_ARGS)
 
 test-exercises: $(STAMP)
 	$(BIN)/pytest tests/test_judge.py tests/test_exercises.py tests/test_grading.py $(PYTEST_ARGS)

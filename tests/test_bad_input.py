@@ -429,6 +429,7 @@ def test_an_autoencoder_fitted_on_samples_of_another_shape(name):
 @pytest.mark.parametrize(
     "name", [n for n, e in ESTIMATORS.items() if "autoencoder" in e.get_params() or n == "Autoencoder"]
 )
+@pytest.mark.filterwarnings("ignore:NeighborClustering. Only")  # trained so shortly
 def test_bytes_for_a_network_warn_at_fit(name):
     with pytest.warns(UserWarning, match="standard deviation of .* scale images to"):
         clone(ESTIMATORS[name]).fit(IMAGES * 255)

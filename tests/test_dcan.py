@@ -191,7 +191,7 @@ def test_dcan_improves_the_clustering_it_starts_from(digits, autoencoder, traine
 @pytest.mark.parametrize("parameters", [{"conditional": False}, {"reconstruction_weight": 0}], ids=str)
 def test_so_it_does_with_a_part_left_out(digits, autoencoder, parameters):
     model = DCAN(autoencoder=autoencoder, random_state=0, **QUICK, **parameters).fit(digits.x)
-    assert gain(model, digits.y) > 0.005
+    assert gain(model, digits.y) > 0.01
 
 
 def within(model, x):

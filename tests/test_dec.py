@@ -80,11 +80,11 @@ def test_far_away_points_stay_finite():
 
 @pytest.mark.parametrize("weight", [0.0, 0.1])
 def test_dec_improves_the_clustering_it_starts_from(digits, autoencoder, weight):
-    options = {"batch_size": 128, "tol": 0, "precision": "32-true", "reconstruction_weight": weight}
+    options = {"batch_size": 128, "tol": 0, "precision": "32-true", "epochs": 30, "reconstruction_weight": weight}
     for seed in range(2):
         model = DEC(autoencoder=autoencoder, random_state=seed, **options).fit(digits.x)
         start, end = (clustering_accuracy(digits.y, labels) for labels in (model.start_labels_, model.labels_))
-        assert end > start + 0.003
+        assert end > start + 0.01
 
 
 def test_augmentation_makes_the_labels_of_moved_images_agree(digits, autoencoder):

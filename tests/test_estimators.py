@@ -45,7 +45,10 @@ from dclib.self_labelling import SelfLabelling
 
 FEW = {"batch_size": 16, "learning_rate": 0.02}  # enough steps for few samples
 # So small and trained so shortly, this one gives all samples to one cluster now and then, and says so.
-pytestmark = pytest.mark.filterwarnings("ignore:AutoencodedKMeans collapsed")
+# On scikit-learn's made samples, trained so shortly.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:AutoencodedKMeans collapsed", "ignore:(NeighborClustering|SelfLabelling). Only .* clusters have samples"
+)
 SMALL = {"latent_dim": 2, "hidden": (8,), "epochs": 2, "batch_size": 32}
 
 

@@ -239,7 +239,9 @@ def test_the_pages_show_what_is_on_file():
         assert text == command.renewed(text), "renew the tables: python -m experiments --pages"
 
 
-@pytest.mark.filterwarnings("ignore:Only .* clusters have points", "ignore:X has a feature with a standard deviation")
+@pytest.mark.filterwarnings(
+    "ignore:Only .* clusters have points", "ignore:X has a feature with a standard deviation", "ignore:DCAN collapsed"
+)
 @pytest.mark.parametrize(
     ("experiment", "configuration", "shape", "n_classes"),
     [
@@ -455,6 +457,7 @@ def test_lims_small_images_are_means_of_four_pixels():
     assert shrink(x).tolist() == [[[[2.5, 4.5], [10.5, 12.5]]], [[[18.5, 20.5], [26.5, 28.5]]]]
 
 
+@pytest.mark.filterwarnings("ignore:DCAN collapsed")  # that is what came of the paper as printed
 def test_from_scratch_is_from_random_weights(here):
     """The autoencoder is the one that training would begin with; DCAN trains a copy, and says where k-means began."""
     x = load("digits").x[:200]

@@ -89,6 +89,7 @@ def test_every_trial_runs(machine, monkeypatch, capsys):
     assert machine.modes.count("error") > 20 and machine.modes[-1] == "default"
 
 
+@pytest.mark.filterwarnings("ignore:(NeighborClustering|SelfLabelling). Only .* clusters have samples")  # of 150 digits
 def test_all_that_trains_in_steps_is_tried():
     names = {type(method).__name__ for method in gpu.methods(quick=False).values()}
     assert names == {name for _, name in trained_by_epochs()}
