@@ -430,6 +430,7 @@ def _lim() -> list[Claim]:
             rival=["lim_divergences/dec"],
             relation="on par",
             headline=True,
+            reason="same autoencoder, same k-means: DEC is higher in every seed, by .013 to .040",
         ),
         Claim(
             LIM,
