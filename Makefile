@@ -1,7 +1,8 @@
 # make        lists the targets
 # Variables:  PYTHON=python3.12         the Python that makes .venv (3.10 or newer)
 #             PIP_ARGS="…"              for pip, e.g. for the CPU build of PyTorch, see README.md
-#             LAB_ARGS="…"              for JupyterLab, e.g. --no-browser --port=8899
+#             LAB_ARGS="…"              for JupyterLab and Voilà, e.g. --no-browser --port=8899
+#             PAGE=demos.html           for `make demo`: write one file instead, which needs no kernel and no network
 #             PYTEST_ARGS="…"           for pytest, e.g. -x
 #             JOBS=4                    how many files are tested at a time, with one thread each (2)
 #             NOTEBOOKS="…"             the lessons that `make outputs` runs
@@ -23,13 +24,14 @@ FOUND := $(shell command -v $(PYTHON))
 # The kernels, nbgrader's alembic and the tests call programs of the environment by name.
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: help lab install test lint test-unit test-notebooks test-exercises test-browser outputs exercises grade \
+.PHONY: help lab demo install test lint test-unit test-notebooks test-exercises test-browser outputs exercises grade \
 	kill-matrix rehearsal experiments
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make lab          open the course in JupyterLab (the first time installs everything into $(VENV))"
+	@echo "make demo         all live demonstrations on one page (PAGE=demos.html writes it to a file)"
 	@echo "make test         check it: lint, unit tests, notebooks, exercises, browser"
 	@echo "make exercises    write exercises/ from solutions/"
 	@echo "make grade        grade the students' notebooks in grading/submitted/"
@@ -43,7 +45,7 @@ help:
 install: $(STAMP)
 
 # Made again when the dependencies change. An environment that has no working pip is made anew.
-$(STAMP): pyproject.toml constraints.txt
+$(STAMP): pyproject.toml constraints.txt tools/jupyter/lab_settings.json
 	@test -n "$(FOUND)" || { echo "$(PYTHON) was not found: install Python 3.10 or newer, or name one: \
 	make $(MAKECMDGOALS) PYTHON=/path/to/python3" >&2; exit 1; }
 	@"$(FOUND)" -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "$(PYTHON) is \
@@ -54,14 +56,20 @@ $(STAMP): pyproject.toml constraints.txt
 	@echo "Installing into $(VENV). PyTorch is large: the first time takes minutes."
 	$(BIN)/python -m pip --version >/dev/null 2>&1 || "$(FOUND)" -m venv --clear $(VENV)
 	$(BIN)/python -m pip install $(PIP_ARGS) --constraint constraints.txt --editable ".[test,teach,features]"
+	@mkdir -p $(VENV)/share/jupyter/lab/settings
+	@cp tools/jupyter/lab_settings.json $(VENV)/share/jupyter/lab/settings/overrides.json
 	@touch $@
 
 # --- the course --------------------------------------------------------------------------------------------------------
 
-# Jupyter refuses to run as root, as one is in a container, unless told.
+# Jupyter refuses to run as root, as one is in a container, unless told. The tests' file among the lessons is not shown.
 lab: $(STAMP)
 	$(BIN)/jupyter lab --ServerApp.root_dir="$(CURDIR)" --LabApp.default_url=/lab/tree/$(FIRST) \
+	  --ContentsManager.hide_globs=conftest.py --ContentsManager.hide_globs=__pycache__ \
 	  $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_ARGS)
+
+demo: $(STAMP)
+	$(BIN)/python tools/demo.py $(if $(PAGE),--page "$(PAGE)",$(LAB_ARGS))
 
 outputs: $(STAMP)
 	$(BIN)/python tools/store_outputs.py $(NOTEBOOKS)
