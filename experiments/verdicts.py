@@ -20,6 +20,7 @@ from __future__ import annotations
 import importlib
 import json
 import math
+import re
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -191,6 +192,84 @@ def judge(claim: Claim) -> Verdict:
     by_formula = numbers(claim.printed_runs or [run], claim.printed_key)[1] if claim.printed_key and run else []
     unfinished = {result["unfinished"] for result in results(run) if "unfinished" in result} if run else set()
     return Verdict(claim, run, ours, others, by_formula, ", ".join(sorted(unfinished)))
+
+
+# K-means on the data themselves, to stand beside a claim: (data set, score, clusters) -> where it is on file.
+_KMEANS = {
+    ("mnist", "ACC", 10): ("nguyen_kmeans/lloyd", "scores.acc"),
+    ("mnist", "V", 10): ("bhattarai_latent/pixels-kmeans", "scores.v_measure"),
+    ("mnist", "V", 100): ("samplawski_kmeans/minibatch-100", "scores.v_measure"),
+    ("mnist", "ARI", 100): ("samplawski_kmeans/minibatch-100", "scores.ari"),
+    ("cifar10", "V", 10): ("bhattarai_latent/cifar-pixels-kmeans", "scores.v_measure"),
+    ("reuters21578", "ACC", 4): ("lim_reuters/kmeans", "scores.acc"),
+}
+# ACC of one cluster for all: of MNIST's 60,000 training images 6,742 are ones.
+_ONE_CLUSTER = {"mnist": 6742 / 60000, "fashion_mnist": 0.1, "cifar10": 0.1}
+
+
+def _score(claim: Claim) -> str:
+    """Which score a claim is about: "ACC", "V", "ARI", "AMI", "dB", or "" where it is another number."""
+    key = claim.key if isinstance(claim.key, str) else ""
+    names = {"v_measure": "V", "ari": "ARI", "ami_max": "AMI", "psnr": "dB", "acc": "ACC"}
+    words = re.split(r"\W", claim.printed) + re.split(r"\W", claim.what)
+    by_key = [name for part, name in names.items() if re.search(rf"(^|[. _]){part}($|\.)", key)]
+    return next(iter(by_key), next((name for name in ("ACC", "V", "dB") if name in words), ""))
+
+
+def _readings(runs: Sequence[str], key: Key) -> list[dict]:
+    """The readings of a claim that are on file: name, seeds, and a number a seed."""
+    found = []
+    for run in runs:
+        usable = [result for result in results(run) if callable(key) or "unfinished" not in result]
+        pairs = [(result["seed"], number(result, key)) for result in usable]
+        pairs = [(seed, round(value, 6)) for seed, value in pairs if not math.isnan(value)]
+        if pairs:
+            name = run.split("/")[1]
+            found.append({"name": name, "seeds": [seed for seed, _ in pairs], "values": [v for _, v in pairs]})
+    return found
+
+
+def exhibit(claim: Claim) -> dict:
+    """A claim, its verdict and all that it rests on, as plain data: what `ClaimExplorer` shows."""
+    found, score, beside = judge(claim), _score(claim), []
+    first = next((result for run in claim.runs for result in results(run)), None)
+    if first and score in ("ACC", "V", "ARI"):
+        dataset = first["dataset"]
+        n_clusters = first["parameters"].get("clusterer", {}).get("n_clusters", 10)
+        if score != "ACC":
+            beside.append(["chance", 0.0])
+        elif dataset in _ONE_CLUSTER:
+            beside.append(["one cluster", round(_ONE_CLUSTER[dataset], 4)])
+        if (dataset, score, n_clusters) in _KMEANS:
+            run, key = _KMEANS[dataset, score, n_clusters]
+            if values := numbers([run], key)[1]:
+                beside.append(["k-means", round(statistics.fmean(values), 4)])
+    return {
+        "paper": claim.paper,
+        "what": f"{claim.where}: {claim.what}" if claim.where else claim.what,
+        "printed": claim.printed,
+        "value": claim.value,
+        "relation": claim.relation,
+        "tolerance": claim.tolerance,
+        "score": score,
+        "readings": _readings(claim.runs, claim.key),
+        "compared": bool(claim.rival),
+        "rivals": _readings(claim.rival, claim.rival_key or claim.key),
+        "formula": [round(value, 6) for value in found.by_formula],
+        "beside": beside,
+        "unfinished": found.unfinished,
+        "reason": claim.reason,
+        "headline": claim.headline,
+        "verdict": found.verdict,
+    }
+
+
+def exhibits() -> list[dict]:
+    """All claims that have a verdict, as `exhibit` gives them."""
+    from experiments.claims import CLAIMS
+
+    shown = [exhibit(claim) for claim in CLAIMS]
+    return [one for one in shown if one["readings"] and (one["rivals"] or not one["compared"])]
 
 
 HEAD = "| claim | printed | ours: mean ± standard deviation | verdict | why |\n|---|---|---|---|---|"

@@ -19,9 +19,11 @@ from dclib.classroom.demos.soft_pull import GALLERY, TEMPERATURES
 from dclib.gmm import COVARIANCE_TYPES, GaussianMixture, Mixture, em_step, log_joint
 from dclib.gradient_kmeans import hard_gradient, soft_gradient, soft_loss
 from dclib.kmeans import squared_distances
+from experiments.claims import CLAIMS
+from experiments.verdicts import Claim, Verdict, exhibits, judge
 
 FOLDER = Path(demos.__file__).parent
-DEMOS = [demos.EMStepper, demos.SoftPull, demos.LatentExplorer]
+DEMOS = [demos.EMStepper, demos.SoftPull, demos.LatentExplorer, demos.ClaimExplorer]
 ids = pytest.mark.parametrize("kind", DEMOS, ids=lambda kind: kind.__name__)
 
 
@@ -241,3 +243,56 @@ def test_the_explorer_takes_any_codes():
     assert demo.settings["labels"]["class"] == demo.settings["labels"]["clusters"]  # renamed to match
     with pytest.raises(ValueError, match="'clusters': 49"):
         demos.LatentExplorer(codes, images, {"class": y, "clusters": y[:49]})
+
+
+# --- the claims -------------------------------------------------------------------------------------------------------
+
+
+def test_the_page_judges_every_claim_on_file_as_the_tables_do():
+    shown = exhibits()
+    got = in_page("claim_explorer", "input.map(c => judge(c, seedsOf(c), 99))", shown)
+    by_name = {f"{claim.paper} {claim.where}: {claim.what}": judge(claim) for claim in CLAIMS}
+    assert len(shown) == sum(bool(v.ours and (v.others or not v.claim.rival)) for v in by_name.values()) > 30
+    for one, here in zip(shown, got, strict=True):
+        found = by_name[f"{one['paper']} {one['what']}"]
+        assert here["verdict"] == one["verdict"] == found.verdict
+        assert here["name"] == found.run.split("/")[1]
+        assert np.allclose(here["values"], found.ours, atol=1e-6)
+
+
+def test_the_rule_in_the_page_on_random_claims():
+    rng, cases, expected = np.random.default_rng(0), [], []
+    for _ in range(400):
+        relation = str(rng.choice(["number", "above", "better", "on par"]))
+        rival = relation in ("better", "on par")
+        ours, others = (rng.normal(0.8, 0.03, size=rng.integers(1, 6)).tolist() for _ in range(2))
+        by_formula = rng.normal(0.8, 0.03, size=2).tolist() if rng.random() < 0.5 else []
+        value = None if rival else float(rng.normal(0.8, 0.04))
+        claim = Claim("a", "b", "c", "d", value, rival=["x"] if rival else (), relation=relation)
+        expected.append(Verdict(claim, "x", ours, others, by_formula).verdict)
+        cases.append([{"relation": relation, "value": value, "tolerance": claim.tolerance}, ours, others, by_formula])
+    got = in_page("claim_explorer", "input.map(c => verdict(...c))", cases)
+    assert got == expected
+    assert set(got) == {"confirmed", "exceeded", "not reached", "cannot be as printed"}
+
+
+def test_fewer_seeds_count():
+    """The first seeds of the order only; the reading whose mean over them is nearest."""
+    near = {"name": "a", "seeds": [0, 1, 2], "values": [0.5, 0.9, 0.6]}
+    far = {"name": "b", "seeds": [0, 1], "values": [0.3, 0.79]}
+    claim = {
+        "relation": "number",
+        "value": 0.8,
+        "tolerance": 0.02,
+        "readings": [near, far],
+        "rivals": [],
+        "formula": [],
+    }
+    got = in_page("claim_explorer", "[[[1, 2, 0], 1], [[2, 0, 1], 2]].map(a => judge(input, ...a))", claim)
+    assert [(g["name"], g["values"], g["verdict"]) for g in got] == [
+        ("b", [0.79], "confirmed"),
+        ("a", [0.5, 0.6], "not reached"),
+    ]
+    assert in_page("claim_explorer", "deviation(input)", [1.0, 2.0, 4.0]) == pytest.approx(np.std([1, 2, 4], ddof=1))
+    with pytest.raises(ValueError, match="no claim"):
+        demos.ClaimExplorer([])

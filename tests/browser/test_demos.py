@@ -16,7 +16,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from dclib.classroom import demos
 from dclib.classroom.demos.demo import page as html_page
 
-DEMOS = [demos.EMStepper, demos.SoftPull, demos.LatentExplorer]
+DEMOS = [demos.EMStepper, demos.SoftPull, demos.LatentExplorer, demos.ClaimExplorer]
 CELLS = [f"from dclib.classroom.demos import {kind.__name__}\n{kind.__name__}()" for kind in DEMOS]
 METADATA = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
 
@@ -153,7 +153,44 @@ def play_explorer(root):
     drawn(root, "700 points, 0 chosen, by mixture")
 
 
-PLAY = {"em_stepper": play_em, "soft_pull": play_pull, "latent_explorer": play_explorer}
+def play_claims(root):
+    drawn(root, "10 points, 10 of 10 seeds, confirmed")
+    seeds = root.locator("input[type=range]")
+    seeds.focus()
+    root.page.keyboard.press("Home")
+    drawn(root, "1 of 10 seeds, exceeded")  # its first trial alone
+    says(root, "With all seeds it is confirmed")
+    for _ in range(40):  # some seed alone confirms the number: chance decides
+        press(root, "Other seeds")
+        if "exceeded" not in root.locator("canvas").first.get_attribute("data-drawn"):
+            break
+    drawn(root, "1 of 10 seeds, confirmed")
+    press(root, "Reset")
+    drawn(root, "10 of 10 seeds, confirmed")
+    press(root, "Zoom in")
+    canvas = root.locator("canvas").first
+    canvas.focus()
+    readout = root.locator(".dclib-note").first
+    for key in [*["ArrowRight"] * 30, *["ArrowUp"] * 30, *["ArrowLeft"] * 60, *["ArrowDown"] * 60]:
+        root.page.keyboard.press(key)  # across the picture, until a point is read
+        if "seed" in readout.text_content():
+            break
+    assert re.search(r"DEC-keras, seed \d: \.\d{3}", readout.text_content())
+    press(root, "Next claim")
+    says(root, "against .530")
+    assert root.get_by_role("button", name="Next claim").is_disabled()
+    press(root, "Copy as dclib code")
+    compile(root.locator("textarea").input_value(), "copied", "exec")
+    press(root, "Back")
+    says(root, "Printed .843")
+
+
+PLAY = {
+    "em_stepper": play_em,
+    "soft_pull": play_pull,
+    "latent_explorer": play_explorer,
+    "claim_explorer": play_claims,
+}
 
 
 def reaction(root, name):

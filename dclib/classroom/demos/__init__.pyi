@@ -1,3 +1,4 @@
+from .claim_explorer import ClaimExplorer as ClaimExplorer
 from .demo import Demo as Demo
 from .em_stepper import EMStepper as EMStepper
 from .judge_table import JudgeTable as JudgeTable
