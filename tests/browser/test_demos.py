@@ -171,8 +171,8 @@ def play_claims(root):
     canvas = root.locator("canvas").first
     canvas.focus()
     readout = root.locator(".dclib-note").first
-    for key in [*["ArrowRight"] * 30, *["ArrowUp"] * 30, *["ArrowLeft"] * 60, *["ArrowDown"] * 60]:
-        root.page.keyboard.press(key)  # across the picture, until a point is read
+    for _ in range(20):  # down from the middle, where there are trials
+        root.page.keyboard.press("ArrowDown")
         if "seed" in readout.text_content():
             break
     assert re.search(r"DEC-keras, seed \d: \.\d{3}", readout.text_content())

@@ -95,7 +95,7 @@ export function render({ model, el }) {
     seeds.value = seeds.value;                       // says "n of all" anew
     const spread = now.values.length > 1 ? ` ± ${text(deviation(now.values))}` : "";
     const against = now.rivals.length ? `, against ${text(mean(now.rivals))}` : "";
-    const others = claim.readings.length > 1 ? ` Of ${claim.readings.length} readings the nearest counts: ${now.name}.` : "";
+    const others = claim.readings.length > 1 ? ` Of ${claim.readings.length} readings the ${claim.relation === "number" ? "nearest" : "highest"} counts: ${now.name}.` : "";
     const changed = now.verdict === all.verdict ? "" : ` With all seeds it is <b>${all.verdict}</b>.`;
     const formula = now.verdict === "cannot be as printed" ? ` By the printed formula it is ${claim.formula.map(text).join(", ")}.` : "";
     says.say(`<b>${now.verdict[0].toUpperCase()}${now.verdict.slice(1)}.</b> Printed ${escaped(claim.printed)}; ours ${text(mean(now.values))}${spread}, ` +
@@ -124,7 +124,7 @@ export function render({ model, el }) {
     p.xlabel = { ACC: "ACC", V: "V-measure", ARI: "adjusted Rand index", AMI: "adjusted mutual information", dB: "PSNR, dB" }[claim.score] || "value";
     p.clear();
     const line = (v, stroke, dash = []) => p.line([[v, -0.8], [v, p.view[3]]], stroke, 3, dash);
-    const heights = [0.93, 0.8, 0.67].map(part => p.view[2] + part * (p.view[3] - p.view[2]));
+    const heights = [0.94, 0.85, 0.76].map(part => p.view[2] + part * (p.view[3] - p.view[2]));
     const name = (words, v, level, fill) => {
       const left = p.x(v) > p.width * 0.62;          // towards the middle of the picture
       p.text(words, v + (left ? -7 : 7) / p.scale, heights[level], fill, { align: left ? "right" : "left", size: p.width < 420 ? 15 : 17 });
@@ -148,7 +148,7 @@ export function render({ model, el }) {
     if (now.rivals.length) name("rival's mean", mean(now.rivals), 0, dark(COLORS[3]));
     p.done(`${drawn.length} points, ${seeds.value} of ${order.length} seeds, ${now.verdict}`);
     const { g } = p, pad = p.pad;                    // rows are seeds, no scale: their names instead of ticks
-    g.fillStyle = "white"; g.fillRect(0, 0, pad.l - 1, p.height - pad.b + 12);
+    g.fillStyle = "white"; g.fillRect(0, 0, pad.l - 1, p.height - pad.b + 2);
     g.fillStyle = INK; g.font = "16px sans-serif"; g.textAlign = "right"; g.textBaseline = "middle";
     const step = rows * 20 > (p.height - pad.t - pad.b) * 0.72 ? 2 : 1;
     seedsOf(claim).forEach((seed, i) => { if (i % step === 0) g.fillText(String(seed), pad.l - 8, p.y(i)); });
@@ -156,7 +156,7 @@ export function render({ model, el }) {
   }
   plane.interact({
     look(u, v, reach) {
-      let best = reach * plane.scale + 6, found = null;
+      let best = reach * plane.scale + 14, found = null;   // the nearest within 32 pixels
       for (const d of points()) {
         const away = Math.hypot(plane.x(d[0]) - plane.x(u), plane.y(d[1]) - plane.y(v));
         if (away < best) { best = away; found = d; }
