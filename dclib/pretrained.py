@@ -25,6 +25,8 @@ FOLDER = Path(__file__).parent / "data" / "networks"
 
 _KINDS: dict[str, dict[str, Any]] = {
     "dense": {"hidden": (500, 250), "epochs": 60, "batch_size": 128},
+    "small": {"hidden": (256,), "epochs": 60, "batch_size": 128},
+    "denoising": {"hidden": (256,), "epochs": 60, "batch_size": 128, "noise": 0.5},
     "conv": {"network": "conv", "epochs": 30, "batch_size": 64, "learning_rate": 3e-3},  # as in bhattarai_latent
 }
 RECIPES: dict[str, dict[str, Any]] = {

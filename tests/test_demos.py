@@ -3,6 +3,8 @@
 In a browser: tests/browser/test_demos.py.
 """
 
+import base64
+import io
 import json
 import re
 import subprocess
@@ -11,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from dclib.classroom import demos, plots
 from dclib.classroom.demos.demo import Demo, joined_script, page, refreshed
@@ -19,11 +22,12 @@ from dclib.classroom.demos.soft_pull import GALLERY, TEMPERATURES
 from dclib.gmm import COVARIANCE_TYPES, GaussianMixture, Mixture, em_step, log_joint
 from dclib.gradient_kmeans import hard_gradient, soft_gradient, soft_loss
 from dclib.kmeans import squared_distances
+from dclib.metrics import psnr
 from experiments.claims import CLAIMS
 from experiments.verdicts import Claim, Verdict, exhibits, judge
 
 FOLDER = Path(demos.__file__).parent
-DEMOS = [demos.EMStepper, demos.SoftPull, demos.LatentExplorer, demos.ClaimExplorer]
+DEMOS = [demos.EMStepper, demos.SoftPull, demos.LatentExplorer, demos.ClaimExplorer, demos.NoiseSlider]
 ids = pytest.mark.parametrize("kind", DEMOS, ids=lambda kind: kind.__name__)
 
 
@@ -296,3 +300,56 @@ def test_fewer_seeds_count():
     assert in_page("claim_explorer", "deviation(input)", [1.0, 2.0, 4.0]) == pytest.approx(np.std([1, 2, 4], ddof=1))
     with pytest.raises(ValueError, match="no claim"):
         demos.ClaimExplorer([])
+
+
+# --- noise on an image ------------------------------------------------------------------------------------------------
+
+
+class Halves:
+    """Answers with half of each pixel; the cluster is whether the first pixel is below a half."""
+
+    @property
+    def autoencoder_(self):
+        return self
+
+    def reconstruct(self, x):
+        return x / 2
+
+    def predict(self, x):
+        return (np.asarray(x)[:, 0, 0, 0] < 0.5).astype(int)
+
+
+def test_frames_and_decibels_of_the_noise_slider():
+    """Each frame that the page looks up is the noisy image or the method's answer, and its decibels are psnr's."""
+    x = np.random.default_rng(1).random((3, 1, 6, 6), dtype=np.float32)
+    demo = demos.NoiseSlider(x, "abc", {"half": Halves(), "again": Halves()}, draws=2)
+    s, noise = demo.settings, np.random.default_rng(0).standard_normal((2, 1, 3, 1, 6, 6), dtype=np.float32)
+    places = [
+        {"draw": draw, "level": level, "row": row, "image": image}
+        for draw in range(2) for level in (0, 3, 10) for row in range(3) for image in range(3)
+    ]  # fmt: skip
+    frames = in_page("noise_slider", "input[1].map(at => frameOf(input[0], at))", [s, places])
+    assert len(set(frames)) == len(places) and min(frames) == 3
+
+    sheet = np.asarray(Image.open(io.BytesIO(base64.b64decode(s["sprite"].partition(",")[2]))).convert("L")) / 255
+    columns = sheet.shape[1] // 6
+    for at, frame in zip(places, frames, strict=True):
+        draw, level, row, image = at.values()
+        noisy = x[image] + 0.1 * level * noise[draw, 0, image]
+        answer = noisy / 2 if row else noisy
+        i, j = divmod(frame, columns)
+        shown = sheet[6 * i : 6 * i + 6, 6 * j : 6 * j + 6]
+        assert np.abs(shown - answer[0].clip(0, 1)).max() < 0.07  # 16 shades of gray
+        assert s["decibels"][draw][level][row][image] == pytest.approx(min(psnr(x[image], answer), 99), abs=0.051)
+        if row:
+            kept = (noisy[0, 0, 0] < 0.5) == (x[image, 0, 0, 0] < 0.5)
+            assert s["stays"][draw][level][row - 1][image] == kept
+    assert in_page("noise_slider", "ranking(input)", [3.0, 9.5, 7.0]) == [1, 2, 0]
+
+
+def test_the_noise_slider_refuses_what_it_cannot_show():
+    x = np.zeros((2, 1, 6, 6), np.float32)
+    with pytest.raises(ValueError, match="2 images, 3 names"):
+        demos.NoiseSlider(x, "abc", {"half": Halves()})
+    with pytest.raises(ValueError, match="0 to 10"):
+        demos.NoiseSlider(x, "ab", {"half": Halves()}, level=11)

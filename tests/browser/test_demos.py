@@ -16,7 +16,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from dclib.classroom import demos
 from dclib.classroom.demos.demo import page as html_page
 
-DEMOS = [demos.EMStepper, demos.SoftPull, demos.LatentExplorer, demos.ClaimExplorer]
+DEMOS = [demos.EMStepper, demos.SoftPull, demos.LatentExplorer, demos.ClaimExplorer, demos.NoiseSlider]
 CELLS = [f"from dclib.classroom.demos import {kind.__name__}\n{kind.__name__}()" for kind in DEMOS]
 METADATA = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
 
@@ -36,7 +36,7 @@ def says(root, text):
 
 
 def drawn(root, text):
-    wait_for(root, "canvas", "(e, text) => (e.dataset.drawn || '').includes(text)", text)
+    wait_for(root, "canvas[data-drawn]", "(e, text) => (e.dataset.drawn || '').includes(text)", text)
 
 
 def place(root, x, y, view):
@@ -185,11 +185,48 @@ def play_claims(root):
     says(root, "Printed .843")
 
 
+def play_noise(root):
+    says(root, "σ = 0.5")
+    drawn(root, "σ 0.5, image 2, draw 0")
+    pictures = "c => c.getContext('2d').getImageData(0, 0, c.width, c.height).data.join()"
+    noisy = root.locator("canvas").nth(1)  # after the clean image
+    seen = noisy.evaluate(pictures)
+    press(root, "More noise")
+    says(root, "σ = 0.6")
+    assert noisy.evaluate(pictures) != seen
+    press(root, "Back")
+    says(root, "σ = 0.5")
+    assert noisy.evaluate(pictures) == seen
+    press(root, "Other noise")
+    drawn(root, "draw 1")
+    assert noisy.evaluate(pictures) != seen
+    slider = root.locator("input[type=range]")
+    slider.focus()
+    root.page.keyboard.press("Home")
+    says(root, "the input has exact")
+    assert root.get_by_role("button", name="Less").is_disabled()
+    press(root, "Play")
+    says(root, "σ = 0.2")
+    press(root, "Reset")
+    drawn(root, "σ 0.5, image 2, draw 0")
+    root.locator("select").select_option(label="7")
+    drawn(root, "image 7")
+    chart = root.locator("canvas").last
+    chart.scroll_into_view_if_needed()
+    box = chart.bounding_box()
+    root.page.mouse.click(box["x"] + 100, box["y"] + box["height"] / 2)
+    wait_for(root, "button:not([disabled])", "e => true")
+    assert "σ 0.5" not in chart.get_attribute("data-drawn")
+    press(root, "Copy as dclib code")
+    compile(root.locator("textarea").input_value(), "copied", "exec")
+
+
 PLAY = {
     "em_stepper": play_em,
     "soft_pull": play_pull,
     "latent_explorer": play_explorer,
     "claim_explorer": play_claims,
+    "noise_slider": play_noise,
 }
 
 

@@ -5,6 +5,7 @@ from .judge_table import JudgeTable as JudgeTable
 from .latent_explorer import LatentExplorer as LatentExplorer
 from .live_plot import LivePlot as LivePlot
 from .lloyd_stepper import LloydStepper as LloydStepper
+from .noise_slider import NoiseSlider as NoiseSlider
 from .picture import Picture as Picture
 from .picture import slider_figure as slider_figure
 from .point_canvas import HoverDigits as HoverDigits
