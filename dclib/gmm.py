@@ -93,7 +93,8 @@ def em_step(
 ) -> tuple[Mixture, float]:
     """One E-step and one M-step in one pass over x (n, d) -> the new mixture, mean log-likelihood of the old one.
 
-    E: r_ik = π_k N(x_i | μ_k, Σ_k) / Σ_j π_j N(x_i | μ_j, Σ_j), or 1 for the component that `labels` (n,) gives
+    E: r_ik = π_k N(x_i | μ_k, Σ_k) / Σ_j π_j N(x_i | μ_j, Σ_j), or 1 for the component that `labels` (n,) gives, or
+       what `labels` (n, k) give
     M: π_k = n_k / n,  μ_k = Σ_i r_ik x_i / n_k,  Σ_k = Σ_i r_ik (x_i − μ_k)(x_i − μ_k)ᵀ / n_k,  with n_k = Σ_i r_ik
 
     The new moments are taken around the old means, in whitened coordinates y, and moved to the new mean: E[yyᵀ] − δδᵀ
@@ -114,6 +115,8 @@ def em_step(
             norm = r.sum(0)
             r /= norm
             total += float((largest + norm.log_()).cpu().sum(dtype=torch.float64))
+        elif labels.ndim == 2:
+            r = labels[block].T
         else:
             r = torch.zeros_like(joint).scatter_(0, labels[None, block], 1.0)
         counts += r.sum(1).cpu()
@@ -135,6 +138,32 @@ def em_step(
         scatter = scatter.mean(1, keepdim=True).expand(k, d)
     covariances = scatter + reg_covar * (torch.eye(d).double() if full else 1.0)
     return Mixture(weights, means, _factorize(covariances, counts, torch.finfo(x.dtype).eps)), total / len(x)
+
+
+def expectation_maximization(
+    x: Tensor | Shifted,
+    mixture: Mixture,
+    covariance_type: str,
+    *,
+    reg_covar: float = 1e-6,
+    tol: float = 1e-3,
+    max_iter: int = 200,
+    report: Callable[[float], None] | None = None,
+) -> tuple[Mixture, list[float], bool]:
+    """EM from a mixture, on x (n, d), until a step changes the mean log-likelihood by less than `tol`.
+
+    Returns the new mixture, the mean log-likelihood before each step and at the end, and whether it ended by `tol`.
+    `report` is called with the loss of each step, minus the mean log-likelihood.
+    """
+    bounds: list[float] = []
+    converged = False
+    while len(bounds) < max_iter and not converged:
+        mixture, bound = em_step(x, mixture, covariance_type, reg_covar)
+        bounds.append(bound)
+        if report:
+            report(-bound)
+        converged = len(bounds) > 1 and abs(bounds[-1] - bounds[-2]) < tol
+    return mixture, [*bounds, float(log_joint(x, mixture).logsumexp(1).cpu().double().mean())], converged
 
 
 def _factorize(covariances: Tensor, counts: Tensor, eps: float) -> Tensor:
@@ -276,16 +305,16 @@ class GaussianMixture(ClusterMixin, SavedEstimator):
         means = update(x, labels, k, weight)[0].cpu().double()
         factors = torch.ones(k, d).double() if self._is_diagonal else torch.eye(d).double().expand(k, d, d)
         mixture = Mixture(torch.full((k,), 1 / k).double(), means, factors)
-        step = {"covariance_type": self.covariance_type, "reg_covar": self.reg_covar}
-        mixture, _ = em_step(x, mixture, **step, labels=labels)
-        bounds: list[float] = []
-        converged = False
-        while len(bounds) < self.max_iter and not converged:
-            mixture, bound = em_step(x, mixture, **step)
-            bounds.append(bound)
-            report(-bound)
-            converged = len(bounds) > 1 and abs(bounds[-1] - bounds[-2]) < self.tol
-        return mixture, [*bounds, float(log_joint(x, mixture).logsumexp(1).cpu().double().mean())], converged
+        mixture, _ = em_step(x, mixture, self.covariance_type, self.reg_covar, labels)
+        return expectation_maximization(
+            x,
+            mixture,
+            self.covariance_type,
+            reg_covar=self.reg_covar,
+            tol=self.tol,
+            max_iter=self.max_iter,
+            report=report,
+        )
 
     @property
     def _is_diagonal(self) -> bool:

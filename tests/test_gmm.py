@@ -128,6 +128,17 @@ def test_one_step_equals_its_equations_over_many_blocks(covariance_type, dtype):
         np.testing.assert_allclose(mine, theirs, rtol=tolerance, atol=tolerance)
 
 
+@pytest.mark.parametrize("covariance_type", ["full", "tied"])
+def test_a_step_from_given_responsibilities_is_the_m_step_alone(covariance_type):
+    x, _ = skewed(2000)
+    r = np.random.default_rng(1).dirichlet(np.ones(4), 2000)
+    start = Mixture(torch.full((4,), 0.25).double(), torch.zeros(4, D).double(), torch.eye(D).double().expand(4, D, D))
+    got, _ = em_step(torch.from_numpy(x), start, covariance_type, 1e-6, torch.from_numpy(r))
+    weights, means, covariances = naive_m_step(x, r, covariance_type)
+    for mine, theirs in zip((got.weights, got.means, got.factors @ got.factors.mT), (weights, means, covariances)):
+        np.testing.assert_allclose(mine, np.broadcast_to(theirs, mine.shape), rtol=1e-8, atol=1e-8)
+
+
 @pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
 def test_the_likelihood_never_falls(covariance_type):
     for seed in range(3):
