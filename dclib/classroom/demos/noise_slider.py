@@ -92,12 +92,16 @@ class NoiseSlider(Demo):
     def still(self) -> tuple[Figure, str]:
         s = self.settings
         curves = np.array(s["decibels"])[:, 1:].mean((0, 3)).T  # (rows, levels) without the clean input
-        ax = plots.loss_curve(
-            dict(zip(["noisy image", *s["methods"]], curves)), ylabel="PSNR in dB", xlabel="level of the noise"
-        )
-        return ax.get_figure(), (
+        fig, ax = plots.figure(width=8.5, height=4.2)
+        shades = [plots.GRAY, *(plots.text_color(k) for k in range(3))]  # as on the page
+        with plots.style():
+            for k, (name, curve) in enumerate(zip(["noisy image", *s["methods"]], curves)):
+                ax.plot(s["sigmas"][1:], curve, color=shades[k], marker=plots.marker(k), markersize=8, label=name)
+            ax.set(xlabel="σ of the noise", ylabel="PSNR in dB")
+            ax.legend(loc="lower left")
+        return fig, (
             f"PSNR of noisy images and of the answers of {', '.join(s['methods'])} against the noise: the noisy "
-            "image falls steadily from far above the networks to far below them."
+            "image falls steadily, from above the networks to far below them."
         )
 
 
