@@ -33,7 +33,12 @@ FLOORS = (
     ("classroom.demos.demo", "classroom.demos.picture", "classroom.demos.point_canvas"),
     ("classroom.demos.live_plot", "classroom.demos.lloyd_stepper", "classroom.demos.judge_table")
     + ("classroom.demos.target_sharpener", "classroom.demos.em_stepper", "classroom.demos.soft_pull")
-    + ("classroom.demos.latent_explorer", "classroom.demos.noise_slider", "classroom.demos.claim_explorer"),
+    + (
+        "classroom.demos.latent_explorer",
+        "classroom.demos.noise_slider",
+        "classroom.demos.claim_explorer",
+        "classroom.demos.collapse_player",
+    ),
     ("classroom.demos",),
 )
 LEVEL = {module: level for level, modules in enumerate(FLOORS) for module in modules}

@@ -8,6 +8,7 @@ import io
 import json
 import re
 import subprocess
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,9 @@ import pytest
 import torch
 from PIL import Image
 
+from dclib.autoencoded_kmeans import AutoencodedKMeans
 from dclib.classroom import demos, plots
+from dclib.classroom.demos import collapse_player
 from dclib.classroom.demos.demo import Demo, joined_script, page, refreshed
 from dclib.classroom.demos.em_stepper import gallery
 from dclib.classroom.demos.soft_pull import GALLERY, TEMPERATURES
@@ -27,7 +30,14 @@ from experiments.claims import CLAIMS
 from experiments.verdicts import Claim, Verdict, exhibits, judge
 
 FOLDER = Path(demos.__file__).parent
-DEMOS = [demos.EMStepper, demos.SoftPull, demos.LatentExplorer, demos.ClaimExplorer, demos.NoiseSlider]
+DEMOS = [
+    demos.EMStepper,
+    demos.SoftPull,
+    demos.LatentExplorer,
+    demos.ClaimExplorer,
+    demos.NoiseSlider,
+    demos.CollapsePlayer,
+]
 ids = pytest.mark.parametrize("kind", DEMOS, ids=lambda kind: kind.__name__)
 
 
@@ -353,3 +363,53 @@ def test_the_noise_slider_refuses_what_it_cannot_show():
         demos.NoiseSlider(x, "abc", {"half": Halves()})
     with pytest.raises(ValueError, match="0 to 10"):
         demos.NoiseSlider(x, "ab", {"half": Halves()}, level=11)
+
+
+# --- autoencoded k-means ----------------------------------------------------------------------------------------------
+
+
+def test_the_alarm_in_the_page_rings_when_dclib_warns():
+    words = {"variance": "variance fell", "one cluster": "one cluster owns", "empty": "clusters are empty"}
+    z = np.random.default_rng(0).normal(size=(100, 2))
+    seen = set()
+    for scale, counts in [
+        (1, [50, 50]),
+        (1e-3, [50, 50]),
+        (1, [96, 4]),
+        (1, [100, 0]),
+        (1, [60, 40, 0]),
+        (1e-3, [97, 3, 0]),
+    ]:
+        model = AutoencodedKMeans(len(counts))
+        model.labels_ = np.repeat(np.arange(len(counts)), counts)
+        start, codes = float(z.var(0).sum()), z * scale
+        state = {"variance": float(codes.var(0).sum()), "shares": [count / 100 for count in counts]}
+        bells = in_page("collapse_player", "alarms(...input)", [state, start])
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            model._warn_of_collapse(codes, start)
+        text = " ".join(str(warning.message) for warning in caught)
+        assert bool(bells) == bool(caught)
+        for bell, phrase in words.items():
+            assert (bell in bells) == (phrase in text), (bell, text)
+        seen |= set(bells)
+    assert seen == set(words)
+
+
+def test_recorded_trainings_are_those_of_today():
+    recorded = json.loads(collapse_player.FILE.read_text(encoding="utf-8"))
+    assert recorded["weights"] == list(collapse_player.WEIGHTS) and recorded["epochs"] == list(collapse_player.EPOCHS)
+    again = collapse_player.record(weights=(0.1,), epochs=(0, 1, 2))
+    frames, fresh = recorded["runs"][recorded["weights"].index(0.1)], again["runs"][0]
+    assert [len(run) for run in recorded["runs"]] == [len(recorded["epochs"])] * len(recorded["weights"])
+    for old, new in zip(frames[:3], fresh, strict=True):  # on another machine training takes another way in low digits
+        assert new["error"] == pytest.approx(old["error"], rel=0.2)
+        assert new["variance"] == pytest.approx(old["variance"], rel=0.2)
+    variances = [run[-1]["variance"] for run in recorded["runs"]]
+    assert variances == sorted(variances, reverse=True), "a larger weight shrinks the codes more"
+
+
+def test_the_player_starts_at_a_recorded_weight():
+    assert demos.CollapsePlayer(weight=0.3).settings["first"] == collapse_player.WEIGHTS.index(0.3)
+    with pytest.raises(ValueError, match="recorded are 0, 0.03"):
+        demos.CollapsePlayer(weight=0.2)

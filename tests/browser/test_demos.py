@@ -16,7 +16,14 @@ from nbformat.v4 import new_code_cell, new_notebook
 from dclib.classroom import demos
 from dclib.classroom.demos.demo import page as html_page
 
-DEMOS = [demos.EMStepper, demos.SoftPull, demos.LatentExplorer, demos.ClaimExplorer, demos.NoiseSlider]
+DEMOS = [
+    demos.EMStepper,
+    demos.SoftPull,
+    demos.LatentExplorer,
+    demos.ClaimExplorer,
+    demos.NoiseSlider,
+    demos.CollapsePlayer,
+]
 CELLS = [f"from dclib.classroom.demos import {kind.__name__}\n{kind.__name__}()" for kind in DEMOS]
 METADATA = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
 
@@ -221,12 +228,33 @@ def play_noise(root):
     compile(root.locator("textarea").input_value(), "copied", "exec")
 
 
+def play_collapse(root):
+    drawn(root, "λ 1, epoch 60")
+    weight, epoch = root.locator("input[type=range]").all()
+    for key, value in (("Home", "λ 0"), ("End", "λ 100")):
+        weight.focus()
+        root.page.keyboard.press(key)
+        drawn(root, value + ",")
+    says(root, "Alarm")
+    press(root, "Back")
+    drawn(root, "epoch 30")
+    press(root, "Next")
+    drawn(root, "epoch 60")
+    root.locator("input[type=checkbox]").check()
+    press(root, "Play")
+    drawn(root, "epoch 0")
+    drawn(root, "epoch 2")
+    press(root, "Stop")
+    says(root, "Latent variance")
+
+
 PLAY = {
     "em_stepper": play_em,
     "soft_pull": play_pull,
     "latent_explorer": play_explorer,
     "claim_explorer": play_claims,
     "noise_slider": play_noise,
+    "collapse_player": play_collapse,
 }
 
 

@@ -1,4 +1,5 @@
 from .claim_explorer import ClaimExplorer as ClaimExplorer
+from .collapse_player import CollapsePlayer as CollapsePlayer
 from .demo import Demo as Demo
 from .em_stepper import EMStepper as EMStepper
 from .judge_table import JudgeTable as JudgeTable
