@@ -35,6 +35,7 @@ FLOORS = (
     + ("classroom.demos.target_sharpener", "classroom.demos.em_stepper", "classroom.demos.soft_pull")
     + (
         "classroom.demos.latent_explorer",
+        "classroom.demos.discriminator_surface",
         "classroom.demos.noise_slider",
         "classroom.demos.claim_explorer",
         "classroom.demos.collapse_player",

@@ -20,12 +20,17 @@ from dclib.autoencoded_kmeans import AutoencodedKMeans
 from dclib.classroom import demos, plots
 from dclib.classroom.demos import collapse_player
 from dclib.classroom.demos.demo import Demo, joined_script, page, refreshed
+from dclib.classroom.demos.discriminator_surface import HIDDEN
+from dclib.classroom.demos.discriminator_surface import gallery as surface_scenes
 from dclib.classroom.demos.em_stepper import gallery
 from dclib.classroom.demos.soft_pull import GALLERY, TEMPERATURES
+from dclib.dcan import discriminator_loss, draw, encoder_loss
+from dclib.gaussian_clusters import move_clusters
 from dclib.gmm import COVARIANCE_TYPES, GaussianMixture, Mixture, em_step, log_joint
 from dclib.gradient_kmeans import hard_gradient, soft_gradient, soft_loss
 from dclib.kmeans import squared_distances
 from dclib.metrics import psnr
+from dclib.networks import Discriminator
 from experiments.claims import CLAIMS
 from experiments.verdicts import Claim, Verdict, exhibits, judge
 
@@ -37,6 +42,7 @@ DEMOS = [
     demos.ClaimExplorer,
     demos.NoiseSlider,
     demos.CollapsePlayer,
+    demos.DiscriminatorSurface,
 ]
 ids = pytest.mark.parametrize("kind", DEMOS, ids=lambda kind: kind.__name__)
 
@@ -413,3 +419,103 @@ def test_the_player_starts_at_a_recorded_weight():
     assert demos.CollapsePlayer(weight=0.3).settings["first"] == collapse_player.WEIGHTS.index(0.3)
     with pytest.raises(ValueError, match="recorded are 0, 0.03"):
         demos.CollapsePlayer(weight=0.2)
+
+
+# --- the discriminator's surface --------------------------------------------------------------------------------------
+
+
+def random_judge(k, seed):
+    torch.manual_seed(seed)
+    judge = Discriminator(2, k, hidden=(HIDDEN, HIDDEN)).double()
+    net = torch.cat([p.detach().flatten() for p in judge.parameters()])
+    generator = torch.Generator().manual_seed(seed)
+    drawn, encoded = torch.randn(2, 12, 2, generator=generator, dtype=torch.float64)
+    clusters = torch.randint(max(k, 1), (12,), generator=generator)
+    values = {"net": net, "drawn": drawn, "encoded": encoded, "clusters": clusters}
+    return judge, drawn, encoded, clusters, {name: v.tolist() for name, v in values.items()} | {"k": k}
+
+
+@pytest.mark.parametrize("k", [0, 3])
+def test_the_two_players_steps_in_the_page(k):
+    """Losses and gradients are dclib's, by autograd; and two steps of Adam are PyTorch's."""
+    judge, drawn, encoded, clusters, given = random_judge(k, seed=k)
+    code = """(() => {
+      const { net, k, drawn, encoded, clusters } = input, zeros = net.map(() => 0);
+      const step = state => adam(state, judging(state.net, k, drawn, encoded, clusters).gradient, 0.02);
+      const pushes = saturating => encoded.map((z, i) => push(net, k, z, clusters[i], saturating));
+      return { ...judging(net, k, drawn, encoded, clusters), pushes: [pushes(false), pushes(true)],
+               logits: encoded.map((z, i) => logit(net, k, z, clusters[i])), size: initial(0, k).length,
+               trained: step(step({ net, m: zeros, v: zeros, t: 0 })).net };
+    })()"""
+    got = in_page("discriminator_surface", code, given)
+    z = encoded.requires_grad_()
+    logits = judge.logits(z, clusters)
+    assert np.allclose(got["logits"], logits.detach(), atol=1e-12)
+    for loss, pushes in zip(
+        (encoder_loss(logits), -torch.nn.functional.softplus(logits).mean()), got["pushes"], strict=True
+    ):
+        (slope,) = torch.autograd.grad(loss, z, retain_graph=True)
+        assert np.allclose(pushes, -len(z) * slope, atol=1e-12)
+    optimizer = torch.optim.Adam(judge.parameters(), 0.02, betas=(0.5, 0.99))
+    for number in range(2):
+        loss = discriminator_loss(judge.logits(drawn, clusters), judge.logits(encoded.detach(), clusters))
+        optimizer.zero_grad()
+        loss.backward()
+        if number == 0:
+            assert got["loss"] == pytest.approx(loss.item(), abs=1e-12)
+            assert np.allclose(got["gradient"], torch.cat([p.grad.flatten() for p in judge.parameters()]), atol=1e-12)
+        optimizer.step()
+    assert np.allclose(got["trained"], torch.cat([p.detach().flatten() for p in judge.parameters()]), atol=1e-9)
+    assert got["size"] == len(given["net"])
+
+
+def test_the_clusters_follow_and_draws_are_drawn_in_the_page():
+    rng = np.random.default_rng(0)
+    z, means = rng.normal(size=(60, 2)), rng.normal(size=(4, 2))
+    means[3] = 50  # a cluster without codes stays
+    code = """(() => {
+      const clusters = follow(input.z, input.means);
+      let i = 0;
+      return { ...clusters, drawn: draws(clusters, 0.5, () => input.noise[i++]) };
+    })()"""
+    noise = rng.normal(size=(60, 2))
+    got = in_page(
+        "discriminator_surface", code, {"z": z.tolist(), "means": means.tolist(), "noise": noise.ravel().tolist()}
+    )
+    start = Mixture(torch.ones(4).double() / 4, torch.from_numpy(means), torch.ones(4, 2).double())
+    expected = move_clusters(torch.from_numpy(z).float(), start, "k-means")
+    assert np.allclose(got["means"], expected.means, atol=1e-6)
+    assert np.allclose(got["widths"][:3], expected.factors[:3], atol=1e-6)
+    labels = squared_distances(torch.from_numpy(z), expected.means.double()).argmin(1)
+    assert got["labels"] == labels.tolist()
+    drawn = draw(torch.tensor(got["means"]), torch.tensor(got["widths"]), labels, 0.5 * torch.from_numpy(noise).float())
+    assert np.allclose(got["drawn"], drawn, atol=1e-5)
+
+
+PLAYED = """input.map(([scene, change, rounds]) => {
+  const options = {...scene, ...change};
+  let state = started(scene.points, scene.means, options, 0);
+  for (let i = 0; i < rounds; i++) state = round(state, options);
+  const ways = state.z.map((z, i) => push(state.judge.net, options.told ? scene.means.length : 0, z,
+                                          state.clusters.labels[i], options.saturating));
+  return { z: state.z, labels: state.clusters.labels, objective: state.history,
+           push: ways.map(w => Math.hypot(...w)) };
+})"""
+
+
+def test_what_the_scenes_of_the_surface_say():
+    three, ring, sure, blind = surface_scenes()
+    calls = [(three, {}, 60), (ring, {}, 0), (ring, {}, 60), (sure, {}, 30), (sure, {"saturating": False}, 30)]
+    narrow, before, filled, stalled, pushed = in_page("discriminator_surface", PLAYED, calls)
+
+    def within(points, labels):
+        z, labels = np.array(points), np.array(labels)
+        return np.mean([z[labels == c].var(0).sum() for c in set(labels.tolist())])
+
+    assert within(narrow["z"], narrow["labels"]) < 0.5 * within(three["points"], narrow["labels"])
+    radius = [np.linalg.norm(np.array(played["z"]) - np.mean(played["z"], 0), axis=1) for played in (before, filled)]
+    assert radius[0].min() > 1 and np.quantile(radius[1], 0.2) < 0.8  # the hole is filled
+    assert np.median(stalled["push"]) < 0.05 * np.median(pushed["push"])
+    assert all(-2 < value < 0.01 for played in (narrow, filled, stalled) for value in played["objective"])
+    with pytest.raises(ValueError, match="0 to 3"):
+        demos.DiscriminatorSurface(dataset=4)

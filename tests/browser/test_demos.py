@@ -23,6 +23,7 @@ DEMOS = [
     demos.ClaimExplorer,
     demos.NoiseSlider,
     demos.CollapsePlayer,
+    demos.DiscriminatorSurface,
 ]
 CELLS = [f"from dclib.classroom.demos import {kind.__name__}\n{kind.__name__}()" for kind in DEMOS]
 METADATA = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
@@ -248,6 +249,52 @@ def play_collapse(root):
     says(root, "Latent variance")
 
 
+def play_surface(root):
+    drawn(root, "120 codes, 0 rounds, 0 steps")
+    assert root.get_by_role("button", name="Back").is_disabled()
+    press(root, "Discriminator only")
+    drawn(root, "120 codes, 0 rounds, 1 steps")
+    press(root, "One round")
+    drawn(root, "120 codes, 1 rounds, 4 steps")
+    once = root.locator(".dclib-caption").text_content()
+    press(root, "Back")
+    press(root, "Back")
+    says(root, "Start.")
+    press(root, "Reset")
+    press(root, "Discriminator only")
+    press(root, "One round")
+    assert root.locator(".dclib-caption").text_content() == once  # the same seed plays the same game
+    press(root, "New seed")
+    press(root, "Discriminator only")
+    press(root, "One round")
+    assert root.locator(".dclib-caption").text_content() != once
+
+    root.locator("select").first.select_option(label="it knows everything")
+    says(root, "Start.")
+    for _ in range(12):
+        press(root, "One round")
+    says(root, "It is sure.")
+
+    # A code by mouse and by keyboard, one dragged, and the code.
+    view = demos.discriminator_surface.VIEW
+    root.page.mouse.click(*place(root, -2, -2, view))
+    drawn(root, "121 codes")
+    root.page.mouse.move(*place(root, -2, -2, view))
+    root.page.mouse.down()
+    root.page.mouse.move(*place(root, 2, -2, view), steps=4)
+    root.page.mouse.up()
+    drawn(root, "121 codes")
+    root.locator("canvas").first.focus()
+    for key in ("ArrowUp", "Shift+ArrowLeft", "Enter"):
+        root.page.keyboard.press(key)
+    drawn(root, "12")
+    root.get_by_label("surface for").select_option(label="orange")
+    press(root, "Copy as dclib code")
+    code = root.locator("textarea").input_value()
+    compile(code, "copied", "exec")
+    assert "Discriminator(2, len(means)" in code
+
+
 PLAY = {
     "em_stepper": play_em,
     "soft_pull": play_pull,
@@ -255,6 +302,7 @@ PLAY = {
     "claim_explorer": play_claims,
     "noise_slider": play_noise,
     "collapse_player": play_collapse,
+    "discriminator_surface": play_surface,
 }
 
 

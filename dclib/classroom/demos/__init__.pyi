@@ -1,6 +1,7 @@
 from .claim_explorer import ClaimExplorer as ClaimExplorer
 from .collapse_player import CollapsePlayer as CollapsePlayer
 from .demo import Demo as Demo
+from .discriminator_surface import DiscriminatorSurface as DiscriminatorSurface
 from .em_stepper import EMStepper as EMStepper
 from .judge_table import JudgeTable as JudgeTable
 from .latent_explorer import LatentExplorer as LatentExplorer
