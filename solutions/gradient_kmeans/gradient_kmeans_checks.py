@@ -1,0 +1,524 @@
+"""Checks of the assignment *Gradient k-means*: each says at once whether a task is solved, else what looks wrong.
+
+When your work is graded, the same checks run in the teacher's process, and more questions of their kind.
+"""
+
+import math
+
+import numpy as np
+import torch
+
+from dclib.classroom.exercises import Mistake, Tasks, close, fresh_generator, kind, tensor_of_shape
+
+TASKS = Tasks("hard_gradient", "forgetting_step", "soft_assignment", "free_energy", "anneal", "mended_descent")
+
+# You are to write k-means yourself: while your work is graded these cannot be imported.
+FORBIDDEN = (
+    "dclib.kmeans",
+    "dclib.balanced_kmeans",
+    "dclib.gradient_kmeans",
+    "dclib.engine.elkan",
+    "sklearn.cluster",
+    "scipy.cluster.vq",
+    "mlxtend.cluster",
+)
+
+
+def working(*names):
+    """Functions for the cells that show them at work: the notebook's, or dclib's until these pass."""
+    versions = {
+        "hard_gradient": _hard,
+        "forgetting_step": _forget,
+        "soft_assignment": _soft,
+        "free_energy": _energy,
+        "anneal": _anneal,
+    }
+    return TASKS.working({name: versions[name] for name in names})
+
+
+# --- what the checks share ---
+
+
+def _distances(x, centers):
+    from dclib.kmeans import squared_distances
+
+    return squared_distances(x, centers)
+
+
+def _hard(x, centers):
+    from dclib.gradient_kmeans import hard_gradient
+
+    nearest, labels = _distances(x, centers).min(1)
+    return nearest.mean() / 2, hard_gradient(x, centers, labels)
+
+
+def _forget(batch, centers, counts, memory):
+    from dclib.gradient_kmeans import _Descent
+
+    descent = _Descent(centers.clone(), "mean", 1.0, 0.0)
+    descent.counts.copy_(counts)
+    size = len(batch)
+    descent.step(batch, size, size / (1 - memory) if memory < 1 else math.inf)
+    return descent.centers.detach(), descent.counts
+
+
+def _soft(x, centers, temperature):
+    return torch.distributions.Categorical(logits=-_distances(x, centers) / temperature).probs
+
+
+def _energy(x, centers, temperature):
+    parameter = centers.clone().requires_grad_()
+    d = (x[:, None] - parameter).square().sum(2)
+    loss = -temperature / 2 * torch.logsumexp(-d / temperature, 1).mean()
+    return loss.detach(), torch.autograd.grad(loss, parameter)[0]
+
+
+def _anneal(x, centers, temperatures):
+    history = []
+    for temperature in temperatures:
+        history.append(float(_energy(x, centers, temperature)[0]))
+        weights = _soft(x, centers, temperature).double().numpy()
+        means = [np.average(x, axis=0, weights=w) if w.sum() > 0 else c for w, c in zip(weights.T, centers.numpy())]
+        centers = torch.tensor(np.array(means), dtype=x.dtype)
+    return centers, history
+
+
+def _data(n=40, k=4, d=3):
+    """Samples and centers, the last of which is nearest to none."""
+    generator = fresh_generator()
+    x = torch.randn(n, d, generator=generator) + 2 * torch.randint(3, (n, 1), generator=generator)
+    centers = x[torch.randperm(n, generator=generator)[:k]] + 0.1
+    centers[-1] = 40.0
+    return x, centers
+
+
+def _two(answer, what):
+    if answer is None:
+        raise Mistake("Your function returned None: is the `return` missing?")
+    if not isinstance(answer, tuple) or len(answer) != 2:
+        raise Mistake(f"Return two things, {what}, in this order.")
+    return answer
+
+
+def _number(value, name):
+    if isinstance(value, torch.Tensor | np.ndarray | np.generic):
+        if math.prod(value.shape) != 1:
+            raise Mistake(f"{name} is a single number; yours has shape {tuple(value.shape)}.")
+    elif not isinstance(value, float | int):
+        raise Mistake(f"{name} must be a number; yours is a {kind(value)}.")
+    return float(value)
+
+
+def _same(a, b):
+    return math.isclose(a, b, rel_tol=1e-4, abs_tol=1e-5)
+
+
+def _told(value, hints):
+    for wrong, hint in hints:
+        if close(value, wrong):
+            raise Mistake(hint)
+
+
+def _history(history):
+    if not isinstance(history, list):
+        raise Mistake(f"The history is a list of numbers; yours is a {kind(history)}.")
+    for value in history:
+        if not isinstance(value, float | int):
+            raise Mistake(f"The history must hold plain numbers; yours holds a {kind(value)}: `float(loss)` makes one.")
+    return history
+
+
+def _rounded(values):
+    return [round(float(value), 3) for value in values]
+
+
+# --- task 1 ---
+
+
+def hard_gradient(function):
+    """Check task 1."""
+    TASKS.check(function, _hard_gradient)
+
+
+def _hard_gradient(function):
+    x, centers = _data()
+    n, d = x.shape
+    expected_loss, expected = _hard(x, centers)
+    loss, gradient = _two(function(x.clone(), centers.clone()), "`loss, gradient`")
+    loss, right = _number(loss, "The loss"), float(expected_loss)
+    table = _distances(x, centers)
+    hints = {
+        2 * right: "The ½ is missing in your loss.",
+        n * right: "Your loss is a sum over the samples: equation (1) is a mean.",
+        2 * n * right: "Your loss is a sum, and without the ½: equation (1) is half of a mean.",
+        right / d: "You took the mean over the features, too: a squared distance sums over them.",
+        float(table.min(1).values.sqrt().mean() / 2): "Your distances are Euclidean: equation (1) has squared ones.",
+        float(table.mean(1).mean() / 2): "Your loss has all centres in it: each sample pays only for its nearest.",
+        float(table.sum(1).mean() / 2): "Your loss has all centres in it: each sample pays only for its nearest.",
+    }
+    if not _same(loss, right):
+        for value, hint in hints.items():
+            if _same(loss, value):
+                raise Mistake(hint)
+        raise Mistake(f"On random samples the loss is {right:.4f}; yours is {loss:.4f}.")
+    gradient = tensor_of_shape(gradient, tuple(centers.shape), "the gradient (a row for each centre)")
+    if gradient.isnan().any():
+        raise Mistake(
+            "There is NaN in your gradient: one of the centres is nearest to no sample here, and the mean of nothing "
+            "is 0/0. No sample depends on that centre, so its gradient is 0."
+        )
+    if close(gradient, expected):
+        return
+    labels = table.argmin(1)
+    sizes = torch.bincount(labels, minlength=len(centers))[:, None]
+    _told(
+        gradient,
+        [
+            (-expected, "The sign is the wrong way round: yours is the way down, x − μ. The gradient is μ − x."),
+            (expected * n, "Your gradient is that of a sum over the samples: the loss is a mean."),
+            (expected * 2, "Your gradient is twice too large: the ½ in the loss cancels the 2 of the square."),
+            (
+                expected * n / sizes.clamp(min=1),
+                "You divided by the size of the cluster: that is μ − mean. The loss is a mean over *all* n.",
+            ),
+            ((centers - x[:, None]).mean(0), "Every sample pulls all centres in yours: only its nearest counts."),
+            (torch.zeros_like(expected), "Your gradient is 0 everywhere."),
+        ],
+    )  # fmt: skip
+    for k in range(len(centers)):
+        if not close(gradient[k], expected[k]):
+            raise Mistake(
+                f"A centre with {int(sizes[k])} of {n} samples has the gradient {_rounded(expected[k])}; "
+                f"yours is {_rounded(gradient[k])}."
+            )
+
+
+# --- task 2 ---
+
+
+def forgetting_step(function):
+    """Check task 2."""
+    TASKS.check(function, _forgetting_step)
+
+
+def _forgetting_step(function):
+    batch, centers = _data(n=30)
+    counts = torch.tensor([40.0, 25.0, 33.0, 12.0])
+    labels = _distances(batch, centers).argmin(1)
+    m = torch.bincount(labels, minlength=4)
+    sums = torch.zeros_like(centers).index_add_(0, labels, batch)
+    for memory in (1.0, 0.8):
+        expected, expected_counts = _forget(batch, centers, counts, memory)
+        new, new_counts = _two(function(batch.clone(), centers.clone(), counts.clone(), memory), "`centers, counts`")
+        new_counts = tensor_of_shape(new_counts, (4,), "the counts (second of the two results; here k = 4)")
+        _told(
+            new_counts.double() + (1e9 if close(new_counts, expected_counts) else 0),
+            [
+                (counts + m, "Your counts do not forget: γ times the old counts, plus the samples of this batch."),
+                (memory * (counts + m), "You forgot the new samples, too: γ multiplies the *old* counts only."),
+                (memory * counts + len(batch), "Each centre counts only the samples that are nearest to *it*."),
+                (m, "Your counts are those of this batch alone: the old ones are lost, or not added."),
+                (counts, "Your counts did not change."),
+            ],
+        )
+        if not close(new_counts, expected_counts):
+            raise Mistake(
+                f"With γ = {memory}, the counts {counts.tolist()} and a batch with {m.tolist()} samples the new counts "
+                f"are {_rounded(expected_counts)}; yours are {_rounded(new_counts)}."
+            )
+        new = tensor_of_shape(new, (4, 3), "the centres (first of the two results; here k = 4, d = 3)")
+        if new.isnan().any():
+            raise Mistake("There is NaN in a centre: what do you divide by? A centre without samples stays.")
+        if close(new, expected):
+            continue
+        if not close(new[3], centers[3]):
+            raise Mistake("A centre to which no sample of the batch is nearest moved. Only its count changes: γ times.")
+        step = sums - m[:, None] * centers
+        means = torch.where(m[:, None] > 0, sums / m[:, None].clamp(min=1), centers)
+        heavy = torch.where(m[:, None] > 0, (counts[:, None] * centers + sums) / expected_counts[:, None], centers)
+        _told(
+            new,
+            [
+                (centers + step / counts[:, None], "You divided by the old counts: the step is 1 over the *new* ones."),
+                (means, "Your centres are the means of this batch: what they have seen before is lost."),
+                (centers + step / len(batch), "You divided by the size of the batch: each centre has its own count."),
+                (centers - step / expected_counts[:, None], "Your centres move away from their samples: the sign."),
+                (
+                    centers + step / m[:, None].clamp(min=1) / expected_counts[:, None],
+                    "You moved by the *mean* of the differences: sum them, each new sample has the weight 1.",
+                ),
+                (
+                    centers + step / (counts + m)[:, None],
+                    "Your counts forget, but your step does not: divide by the new counts, those with γ in them.",
+                ),
+                (heavy, "The old centre has its full weight: "
+                 "γ times its count."),
+            ],
+        )  # fmt: skip
+        k = int((~torch.isclose(new, expected, rtol=1e-4, atol=1e-4)).any(1).nonzero()[0])
+        raise Mistake(
+            f"With γ = {memory}: a centre with the count {counts[k]:g} gets {int(m[k])} samples, and must move from "
+            f"{_rounded(centers[k])} to {_rounded(expected[k])}; yours goes to {_rounded(new[k])}."
+        )
+    two, start = torch.tensor([[2.0], [4.0]]), torch.tensor([[9.0], [500.0]])
+    first, _ = _two(function(two, start, torch.zeros(2), 0.5), "`centers, counts`")
+    first = tensor_of_shape(first, (2, 1), "the centres")
+    if first.isnan().any():
+        raise Mistake(
+            "There is NaN in a centre that has never seen a sample: its count is 0, and 0/0 is left. Let it stay."
+        )
+    if not close(first, torch.tensor([[3.0], [500.0]])):
+        raise Mistake(
+            "With counts of 0 the centres have seen nothing yet: after the samples 2 and 4 the first of the "
+            f"centres 9 and 500 is their mean, 3, and the second stays; yours are at {_rounded(first)}."
+        )
+
+
+# --- task 3 ---
+
+
+def soft_assignment(function):
+    """Check task 3."""
+    TASKS.check(function, _soft_assignment)
+
+
+_TOO_SMALL = (
+    "Your q has NaN, or rows that do not sum to 1. At a low temperature exp(−d/T) is 0 for all centres, and "
+    "0/0 is left. `torch.softmax` subtracts the largest exponent first."
+)
+
+
+def _soft_assignment(function):
+    x, centers = _data()
+    centers[-1] = 3.0
+    table = _distances(x, centers)
+    for temperature in (4.0, 0.5):
+        expected = _soft(x, centers, temperature)
+        q = tensor_of_shape(function(x.clone(), centers.clone(), temperature), (40, 4), "q (here n = 40, k = 4)")
+        if close(q, expected):
+            continue
+        if q.isnan().any():
+            raise Mistake(_TOO_SMALL)
+        _told(
+            q,
+            [
+                (torch.softmax(table / temperature, 1), "Far centres have a large q: the minus sign is missing."),
+                (torch.softmax(-table / temperature, 0), "Your columns sum to 1: each *row* must."),
+                (torch.softmax(-table * temperature, 1), "You multiplied by the temperature: divide by it."),
+                (torch.softmax(-table.sqrt() / temperature, 1), "Your distances are Euclidean: d is squared."),
+                (torch.softmax(-table, 1), "The temperature has no effect in yours."),
+                (torch.softmax(-table / temperature / 2, 1), "There is a ½ in your exponent: it is −d/T."),
+                (torch.softmax(-table / temperature**2, 1), "You divided by the square of the temperature."),
+                (torch.exp(-table / temperature), "Your rows do not sum to 1: divide each by its sum."),
+                (
+                    torch.nn.functional.one_hot(table.argmin(1), 4).to(q.dtype),
+                    "Yours is the hard assignment: everything to the nearest.",
+                ),
+            ],
+        )  # fmt: skip
+        if not close(q.sum(1), torch.ones(40)):
+            raise Mistake(_TOO_SMALL)
+        i = int((~torch.isclose(q, expected, atol=1e-4)).any(1).nonzero()[0])
+        raise Mistake(
+            f"For squared distances {_rounded(table[i])} and T = {temperature} the row is {_rounded(expected[i])}; "
+            f"yours is {_rounded(q[i])}."
+        )
+    q = tensor_of_shape(function(x.clone() + 100, centers.clone() + 100, 0.001), (40, 4), "q")
+    if q.isnan().any() or not close(q.sum(1), torch.ones(40)):
+        raise Mistake(_TOO_SMALL)
+
+
+# --- task 4 ---
+
+
+def free_energy(function):
+    """Check task 4."""
+    TASKS.check(function, _free_energy, lend={"soft_assignment": _soft})
+
+
+def _free_energy(function):
+    x, centers = _data()
+    centers[-1] = 3.0
+    n, table = len(x), _distances(x, centers)
+    for temperature in (4.0, 0.5):
+        right, expected = _energy(x, centers, temperature)
+        right = float(right)
+        loss, gradient = _two(function(x.clone(), centers.clone(), temperature), "`loss, gradient`")
+        loss = _number(loss, "The loss")
+        q = _soft(x, centers, temperature)
+        hints = {
+            -right: "The sign of your loss is the wrong way round.",
+            2 * right: "The ½ is missing in your loss.",
+            n * right: "Your loss is a sum over the samples: equation (5) is a mean.",
+            right / temperature: "The factor T before the logarithm is missing in your loss.",
+            float((q * table).sum(1).mean() / 2): "That is the soft loss of the lesson, Σ q d: here the loss is (5).",
+            float(table.min(1).values.mean() / 2): "That is the hard loss: the minimum instead of the soft one.",
+            float(
+                -temperature / 2 * torch.logsumexp(-table / temperature, 0).mean()
+            ): "The sum in the logarithm runs over the centres, not over the samples.",
+        }
+        if not _same(loss, right):
+            for value, hint in hints.items():
+                if _same(loss, value):
+                    raise Mistake(hint)
+            raise Mistake(f"On random samples, T = {temperature}, the loss is {right:.4f}; yours is {loss:.4f}.")
+        gradient = tensor_of_shape(gradient, tuple(centers.shape), "the gradient (a row for each centre)")
+        if close(gradient, expected):
+            continue
+        mean = (q * table).sum(1, keepdim=True)
+        w = q * (1 + (mean - table) / temperature)
+        _told(
+            gradient,
+            [
+                (-expected, "The sign of your gradient is the wrong way round: it has μ − x in it."),
+                (2 * expected, "Your gradient is twice too large: the ½ of the loss cancels the 2 of the square."),
+                (n * expected, "Your gradient is that of a sum over the samples: the loss is a mean."),
+                ((w.sum(0)[:, None] * centers - w.T @ x) / n, "These are the weights w of the lesson's soft loss. Here "
+                 "the derivative of log Σ exp is simpler: derive it."),
+                (_hard(x, centers)[1], "That is the hard gradient: here a sample pulls all centres, with its q."),
+                (expected / temperature, "A factor 1/T is left in your gradient: it cancels."),
+                (expected * temperature, "A factor T is left in your gradient: it cancels."),
+                (expected * n / q.sum(0)[:, None], "You divided by the sum of q: the loss is a mean over n."),
+            ],
+        )  # fmt: skip
+        raise Mistake(
+            f"At T = {temperature} the gradient of the first centre is {_rounded(expected[0])}; "
+            f"yours is {_rounded(gradient[0])}. Compare with autograd."
+        )
+    loss, gradient = _two(function(x.clone(), centers.clone(), 1e-4), "`loss, gradient`")
+    hard_loss, hard = _hard(x, centers)
+    gradient = tensor_of_shape(gradient, tuple(centers.shape), "the gradient")
+    if not (_same(_number(loss, "The loss"), float(hard_loss)) and close(gradient, hard)):
+        raise Mistake(
+            f"At T = 0.0001 loss and gradient are those of the hard assignment, here the loss {float(hard_loss):.4f}; "
+            f"yours is {float(loss):.4f}. exp(−d/T) is 0 there, and its logarithm −∞: `torch.logsumexp` avoids that."
+        )
+
+
+# --- task 5 ---
+
+
+def anneal(function):
+    """Check task 5."""
+    TASKS.check(function, _check_anneal, lend={"soft_assignment": _soft, "free_energy": _energy})
+
+
+def _check_anneal(function):
+    x, centers = _data(n=60)
+    centers[-1] = 1.0
+    temperatures = [6.0, 3.0, 1.0, 0.4]
+    new, history = _two(function(x.clone(), centers.clone(), list(temperatures)), "`centers, history`")
+    new = tensor_of_shape(new, tuple(centers.shape), "the centres (first of the two results)")
+    expected, losses = _anneal(x, centers, temperatures)
+    history = _history(history)
+
+    def variant(step, order=temperatures):
+        at = centers
+        for temperature in order:
+            at = step(at, temperature)
+        return at
+
+    def plain(at, temperature):
+        return at - _energy(x, at, temperature)[1]
+
+    def hard(at, temperature):
+        sizes = torch.bincount(_distances(x, at).argmin(1), minlength=len(at))[:, None]
+        return at - _hard(x, at)[1] * len(x) / sizes.clamp(min=1)
+
+    if not close(new, expected):
+        soft = [
+            _anneal(x, centers, order)[0] for order in (temperatures[::-1], temperatures[-1:] * 4, temperatures[:1] * 4)
+        ]
+        _told(
+            new,
+            [
+                (soft[0], "You took the temperatures from the last to the first: keep their order."),
+                (soft[1], "You took the last temperature in every step."),
+                (soft[2], "You took the first temperature in every step."),
+                (variant(plain), "That is a gradient step of size 1: a centre must land at its weighted mean, (6)."),
+                (variant(hard), "You moved to the means of the nearest samples: in (6) all count, with their q."),
+                (_anneal(x, centers, temperatures[:1])[0], "Only one step was made: is `return` inside the loop?"),
+                (_anneal(x, centers, temperatures[:-1])[0], "The last step is missing."),
+                (centers, "Your centres did not move."),
+            ],
+        )  # fmt: skip
+        raise Mistake(
+            f"After the temperatures {temperatures} the first centre is at {_rounded(expected[0])}; yours is at "
+            f"{_rounded(new[0])}."
+        )
+    if len(history) != len(losses):
+        raise Mistake(
+            f"With {len(losses)} temperatures the history has {len(losses)} entries; yours has {len(history)}."
+        )
+    if not all(_same(a, b) for a, b in zip(history, losses)):
+        moved = [float(_energy(x, _anneal(x, centers, temperatures[: t + 1])[0], temperatures[t])[0]) for t in range(4)]
+        if all(_same(a, b) for a, b in zip(history, moved)):
+            raise Mistake("Your history has the loss *after* each step: put it in before the centres move.")
+        raise Mistake(
+            f"The history is the loss (5) before each step, at its temperature: {_rounded(losses)}; yours is "
+            f"{_rounded(history)}."
+        )
+    far = centers.clone()
+    far[-1] = 1e4
+    new, _ = _two(function(x.clone(), far.clone(), [0.01, 0.01]), "`centers, history`")
+    new = tensor_of_shape(new, tuple(centers.shape), "the centres (first of the two results)")
+    if not close(new[-1], far[-1]):
+        raise Mistake(
+            f"A centre is so far away that all its q are 0, and the weighted mean is 0/0: it must stay where it is; "
+            f"yours went to {_rounded(new[-1])}."
+        )
+
+
+# --- task 6 ---
+
+
+def mended_descent(function):
+    """Check task 6."""
+    TASKS.check(function, _mended_descent)
+
+
+def _mended_descent(function):
+    x, centers = _data(n=50)
+    rate, n_steps = 0.8, 12
+    at, expected = centers, []
+    path = []
+    for _ in range(n_steps):
+        loss, gradient = _hard(x, at)
+        expected.append(float(loss))
+        at = at - rate * gradient
+        path.append(at)
+    new, history = _two(function(x.clone(), centers.clone(), rate, n_steps), "`centers, history`")
+    new = tensor_of_shape(new, tuple(centers.shape), "the centres (first of the two results)")
+    history = _history(history)
+    if close(new, path[-1]) and len(history) == n_steps and all(_same(a, b) for a, b in zip(history, expected)):
+        return
+    broken, speed, losses = centers, torch.zeros_like(centers), []
+    for _ in range(n_steps):
+        loss, gradient = _hard(x, broken)
+        losses.append(float(loss))
+        speed = speed + gradient
+        broken = broken - rate * speed
+    if close(new, broken):
+        raise Mistake(
+            "That is still the broken one: its path is the same. Print the gradient before each `backward()`: is it "
+            "what you think?"
+        )
+    if close(new, centers):
+        raise Mistake("Your centres did not move: is there a gradient left when you make the step?")
+    if not history:
+        raise Mistake("The history is empty.")
+    if any(b > a * (1 + 1e-4) for a, b in zip(history, history[1:])):
+        raise Mistake("Your loss still goes up at times: with this rate a clean descent never does.")
+    if close(new, path[-1]):
+        raise Mistake(
+            f"Your centres are right, but the history is not the loss before each of the {n_steps} steps: "
+            f"{_rounded(expected[:3])} … is expected, yours begins {_rounded(history[:3])}."
+        )
+    if len(history) != n_steps:
+        raise Mistake(
+            f"With n_steps = {n_steps} there must be {n_steps} steps; your history has {len(history)} entries."
+        )
+    raise Mistake(
+        f"Your loss falls, but not as gradient descent with the rate {rate} does: after {n_steps} steps it should be "
+        f"at {expected[-1]:.4f}, yours is at {history[-1]:.4f}. Mend the mistake, and leave the rest as it is."
+    )
