@@ -67,20 +67,20 @@ def _soft(x, centers, temperature):
 
 
 def _energy(x, centers, temperature):
-    parameter = centers.clone().requires_grad_()
-    d = (x[:, None] - parameter).square().sum(2)
-    loss = -temperature / 2 * torch.logsumexp(-d / temperature, 1).mean()
-    return loss.detach(), torch.autograd.grad(loss, parameter)[0]
+    leaf = centers.clone().requires_grad_()
+    least = -(x[:, None] - leaf).square().sum(2) / temperature
+    value = -temperature * least.logsumexp(1).sum() / (2 * len(x))
+    return value.detach(), torch.autograd.grad(value, leaf)[0]
 
 
 def _anneal(x, centers, temperatures):
-    history = []
+    losses = []
     for temperature in temperatures:
-        history.append(float(_energy(x, centers, temperature)[0]))
-        weights = _soft(x, centers, temperature).double().numpy()
-        means = [np.average(x, axis=0, weights=w) if w.sum() > 0 else c for w, c in zip(weights.T, centers.numpy())]
-        centers = torch.tensor(np.array(means), dtype=x.dtype)
-    return centers, history
+        losses.append(float(_energy(x, centers, temperature)[0]))
+        shares = _soft(x, centers, temperature)
+        means = (shares / shares.sum(0)).T @ x
+        centers = torch.where(means.isnan(), centers, means)
+    return centers, losses
 
 
 def _data(n=40, k=4, d=3):
