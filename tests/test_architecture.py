@@ -39,6 +39,7 @@ FLOORS = (
         "classroom.demos.noise_slider",
         "classroom.demos.claim_explorer",
         "classroom.demos.collapse_player",
+        "classroom.demos.cost_calculator",
     ),
     ("classroom.demos",),
 )

@@ -19,6 +19,7 @@ from PIL import Image
 from dclib.autoencoded_kmeans import AutoencodedKMeans
 from dclib.classroom import demos, plots
 from dclib.classroom.demos import collapse_player
+from dclib.classroom.demos import cost_calculator as costs
 from dclib.classroom.demos.demo import Demo, joined_script, page, refreshed
 from dclib.classroom.demos.discriminator_surface import HIDDEN
 from dclib.classroom.demos.discriminator_surface import gallery as surface_scenes
@@ -43,6 +44,7 @@ DEMOS = [
     demos.NoiseSlider,
     demos.CollapsePlayer,
     demos.DiscriminatorSurface,
+    demos.CostCalculator,
 ]
 ids = pytest.mark.parametrize("kind", DEMOS, ids=lambda kind: kind.__name__)
 
@@ -519,3 +521,104 @@ def test_what_the_scenes_of_the_surface_say():
     assert all(-2 < value < 0.01 for played in (narrow, filled, stalled) for value in played["objective"])
     with pytest.raises(ValueError, match="0 to 3"):
         demos.DiscriminatorSurface(dataset=4)
+
+
+# --- what a training costs --------------------------------------------------------------------------------------------
+
+
+def test_the_bill_in_the_page():
+    """All networks, images, devices and methods, at random sizes, as in Python; the parts hang on what they should."""
+    demo, rng = demos.CostCalculator(), np.random.default_rng(0)
+    works, devices = demo.settings["works"], demo.settings["devices"]
+    cases = [
+        [of, device, method, *(int(v) for v in 10 ** rng.uniform((2, 0, 0.5), (7, 2, 4))), int(rng.integers(1, 300))]
+        for kinds in works.values()
+        for of in kinds.values()
+        for device in devices
+        for method in ("autoencoder", "DEC")
+    ]
+    found = in_page("cost_calculator", "input.map(c => [cost(...c), seconds(cost(...c))])", cases)
+    for case, (parts, total) in zip(cases, found, strict=True):
+        expected = costs.cost(*case)
+        assert parts == pytest.approx(expected, rel=1e-12)
+        assert total == pytest.approx(sum(v for k, v in expected.items() if "bytes" not in k))
+        assert (parts["p"] > 0) == (case[2] == "DEC")
+    a, b = (costs.cost(cases[0][0], devices[0], "autoencoder", 4096, 2, batch) for batch in (64, 128))
+    assert a["arithmetic"] == b["arithmetic"]
+    assert a["weights"] == 2 * b["weights"] and a["launch"] == 2 * b["launch"]
+    assert 2 * a["batch bytes"] == b["batch bytes"] and a["data bytes"] == b["data bytes"]
+
+
+def test_the_gallery_and_the_sliders_of_the_bill():
+    counts = in_page("cost_calculator", "COUNTS", None)
+    for scene in costs.GALLERY:
+        assert scene["n"] in counts and scene["network"] in costs.NETWORKS and scene["images"] in costs.IMAGES
+        assert np.log2(scene["batch"]) in range(4, 13) and 1 <= scene["epochs"] <= 100
+    with pytest.raises(ValueError, match="0 to 3"):
+        demos.CostCalculator(dataset=4)
+
+
+def test_the_work_of_a_dense_network_by_hand():
+    """A forward pass is 2 operations a weight, a backward one 4, but the pixels need no gradient."""
+    found = costs.work("dense 500-250-10", "28 × 28, gray")
+    encoder, whole = 784 * 500 + 500 * 250 + 250 * 10, 2 * (784 * 500 + 500 * 250 + 250 * 10)
+    assert found["autoencoder"] == {
+        "forward": 2 * whole,
+        "training": 6 * whole - 2 * 784 * 500,
+        "kept": 784 + 500 + 250 + 10 + 250 + 500 + 784,
+        "weights": whole + 2 * (500 + 250) + 10 + 784,
+    }
+    assert found["DEC"] == {
+        "forward": 2 * encoder,
+        "training": 6 * encoder - 2 * 784 * 500,
+        "kept": 784 + 500 + 250 + 10,
+        "weights": encoder + 500 + 250 + 10,
+    }
+
+
+@pytest.mark.parametrize(("n", "batch", "interval"), [(120, 50, 1), (120, 50, 2), (100, 50, 2), (120, 10, 5)])
+def test_how_often_p_is_computed(n, batch, interval, monkeypatch):
+    from dclib import DEC, Autoencoder, dec, load
+
+    calls = []
+    monkeypatch.setattr(dec, "target_distribution", lambda q: calls.append(1) or q)
+    start = Autoencoder(2, hidden=(4,), epochs=30, batch_size=50, device="cpu", random_state=0)
+    x = load("digits").x[:n]
+    model = DEC(
+        2, autoencoder=start.fit(x), n_init=1, update_interval=interval, tol=0, epochs=30, batch_size=batch,
+        device="cpu", random_state=0,
+    )  # fmt: skip
+    model.fit(x)
+    assert len(calls) == costs.refreshes(n, 30, batch, interval)
+
+
+def test_the_button_measures_this_machine(monkeypatch):
+    """From steps on a machine of known rates it finds these rates."""
+
+    def step_seconds(network, x, precision, device):
+        weights, training = 0, 0
+        for of in ("dense 500-500-2000-10", "convolutional 32-64-128-10"):
+            found = costs.work(of, "28 × 28, gray")["autoencoder"]
+            if found["weights"] == sum(p.numel() for p in network.parameters()):
+                weights, training = found["weights"] * (of[0] == "d"), found["training"]
+        return 2e-3 + weights * costs.BYTES_A_WEIGHT / 20e9 + len(x) * training / (50e9 if weights else 30e9)
+
+    monkeypatch.setattr(costs, "step_seconds", step_seconds)
+    demo = demos.CostCalculator()
+    before = demo.settings["devices"]
+    demo._handle_custom_msg("something else", [])
+    assert demo.settings["devices"] == before and demo.settings["measured"] == 0
+    demo._handle_custom_msg("measure", [])
+    after = demo.settings["devices"]
+    assert demo.settings["measured"] == 1 and after[2:] == before[2:]
+    for old, rates in zip(before[:2], after[:2], strict=True):
+        assert rates["name"] == old["name"] and set(rates) == set(old) and rates["memory"] > 0.1
+        found = [rates[key] for key in ("dense", "conv", "bandwidth", "overhead")]
+        assert found == pytest.approx([50, 30, 20, 2], rel=0.02)
+
+
+def test_a_step_is_timed_on_a_network_that_learns():
+    network, x = costs.DenseAutoencoder((64,), 2, hidden=(8,)), torch.rand(50, 64)
+    before = [p.detach().clone() for p in network.parameters()]
+    assert 0 < costs.step_seconds(network, x, "32-true", "cpu") < 5 and 0 < costs.adam_seconds(1000, "cpu") < 5
+    assert all(not torch.equal(a, b) for a, b in zip(before, network.parameters(), strict=True))

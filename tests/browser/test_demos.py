@@ -24,6 +24,7 @@ DEMOS = [
     demos.NoiseSlider,
     demos.CollapsePlayer,
     demos.DiscriminatorSurface,
+    demos.CostCalculator,
 ]
 CELLS = [f"from dclib.classroom.demos import {kind.__name__}\n{kind.__name__}()" for kind in DEMOS]
 METADATA = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
@@ -295,6 +296,42 @@ def play_surface(root):
     assert "Discriminator(2, len(means)" in code
 
 
+def play_costs(root):
+    drawn(root, "batch 256, this machine, float32, measured 0")
+    says(root, "Most of the time")
+    first = root.locator(".dclib-caption").text_content()
+    batch = root.get_by_role("slider", name="batch size")
+    batch.focus()
+    for _ in range(4):
+        root.page.keyboard.press("ArrowLeft")
+    drawn(root, "batch 16,")
+    press(root, "Back")  # one slider, one step
+    drawn(root, "batch 256,")
+    assert root.locator(".dclib-caption").text_content() == first
+    root.get_by_role("combobox", name="device").select_option(label="NVIDIA T4, float32")
+    says(root, "not tried")
+    press(root, "Next example")
+    root.get_by_role("combobox", name="device").select_option(label="this machine, bfloat16")
+    drawn(root, "this machine, bfloat16")
+    root.get_by_role("combobox", name="example").select_option(label="a million photographs")
+    says(root, "a memmap")
+    press(root, "Copy as dclib code")
+    compile(root.locator("textarea").input_value(), "copied", "exec")
+    images = root.get_by_role("slider", name="images")
+    images.focus()
+    root.page.keyboard.press("Home")
+    drawn(root, "batch 512")
+    press(root, "Reset")
+    says(root, "a memmap")
+    measure = root.get_by_role("button", name="Measure this machine")
+    if measure.is_enabled():  # a kernel is there
+        measure.click()
+        drawn(root, "measured 1")
+        says(root, "rates measured on this machine")
+    else:
+        says(root, "stored rates")
+
+
 PLAY = {
     "em_stepper": play_em,
     "soft_pull": play_pull,
@@ -303,6 +340,7 @@ PLAY = {
     "noise_slider": play_noise,
     "collapse_player": play_collapse,
     "discriminator_surface": play_surface,
+    "cost_calculator": play_costs,
 }
 
 

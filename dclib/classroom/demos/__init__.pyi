@@ -1,5 +1,6 @@
 from .claim_explorer import ClaimExplorer as ClaimExplorer
 from .collapse_player import CollapsePlayer as CollapsePlayer
+from .cost_calculator import CostCalculator as CostCalculator
 from .demo import Demo as Demo
 from .discriminator_surface import DiscriminatorSurface as DiscriminatorSurface
 from .em_stepper import EMStepper as EMStepper
