@@ -32,7 +32,7 @@ FLOORS = (
     ("classroom", "classroom.plots", "classroom.exercises"),
     ("classroom.demos.demo", "classroom.demos.picture", "classroom.demos.point_canvas"),
     ("classroom.demos.live_plot", "classroom.demos.lloyd_stepper", "classroom.demos.judge_table")
-    + ("classroom.demos.target_sharpener", "classroom.demos.em_stepper", "classroom.demos.soft_pull")
+    + ("classroom.demos.dec_stepper", "classroom.demos.em_stepper", "classroom.demos.soft_pull")
     + (
         "classroom.demos.latent_explorer",
         "classroom.demos.discriminator_surface",

@@ -18,7 +18,7 @@ from PIL import Image
 
 from dclib.autoencoded_kmeans import AutoencodedKMeans
 from dclib.classroom import demos, plots
-from dclib.classroom.demos import collapse_player
+from dclib.classroom.demos import collapse_player, dec_stepper
 from dclib.classroom.demos import cost_calculator as costs
 from dclib.classroom.demos.demo import Demo, joined_script, page, refreshed
 from dclib.classroom.demos.discriminator_surface import HIDDEN
@@ -26,6 +26,7 @@ from dclib.classroom.demos.discriminator_surface import gallery as surface_scene
 from dclib.classroom.demos.em_stepper import gallery
 from dclib.classroom.demos.soft_pull import GALLERY, TEMPERATURES
 from dclib.dcan import discriminator_loss, draw, encoder_loss
+from dclib.dec import kl_divergence, soft_assignment, target_distribution
 from dclib.gaussian_clusters import move_clusters
 from dclib.gmm import COVARIANCE_TYPES, GaussianMixture, Mixture, em_step, log_joint
 from dclib.gradient_kmeans import hard_gradient, soft_gradient, soft_loss
@@ -45,6 +46,7 @@ DEMOS = [
     demos.CollapsePlayer,
     demos.DiscriminatorSurface,
     demos.CostCalculator,
+    demos.DECStepper,
 ]
 ids = pytest.mark.parametrize("kind", DEMOS, ids=lambda kind: kind.__name__)
 
@@ -622,3 +624,70 @@ def test_a_step_is_timed_on_a_network_that_learns():
     before = [p.detach().clone() for p in network.parameters()]
     assert 0 < costs.step_seconds(network, x, "32-true", "cpu") < 5 and 0 < costs.adam_seconds(1000, "cpu") < 5
     assert all(not torch.equal(a, b) for a, b in zip(before, network.parameters(), strict=True))
+
+
+# --- DEC --------------------------------------------------------------------------------------------------------------
+
+
+def test_votes_target_and_pull_of_the_page_are_those_of_dclib():
+    rng = np.random.default_rng(0)
+    cases = [
+        {"z": rng.normal(size=(12, 2)).tolist(), "mu": rng.normal(size=(3, 2)).tolist(), "s": [power, frequency, alpha]}
+        for power, frequency, alpha in ((2, 1, 1), (1, 0, 1), (3, 0.5, 1), (2, 1, 3.5))
+    ]
+    code = """input.map(({z, mu, s: [power, frequency, alpha]}) => {
+        const q = votes(z, mu, alpha), p = target(q, power, frequency);
+        return [q, p, divergence(p, q), pulls(z, mu, p, q, alpha)]; })"""
+    for case, (q, p, loss, moves) in zip(cases, in_page("dec_stepper", code, cases), strict=True):
+        z, mu = (torch.tensor(case[name], dtype=torch.float64, requires_grad=True) for name in ("z", "mu"))
+        power, frequency, alpha = case["s"]
+        votes = soft_assignment(z, mu, alpha)
+        fixed = torch.from_numpy(dec_stepper.sharpened(votes.detach(), power, frequency))
+        assert np.allclose(q, votes.detach(), atol=1e-12) and np.allclose(p, fixed, atol=1e-12)
+        if (power, frequency) == (2, 1):
+            assert np.allclose(p, target_distribution(votes.detach()), atol=1e-12)
+        expected = kl_divergence(fixed, votes)
+        assert loss == pytest.approx(expected.item(), abs=1e-12)
+        gradients = torch.autograd.grad(len(z) * expected, (z, mu))  # kl_divergence is a mean over the codes
+        ours = dec_stepper.pull(case["z"], case["mu"], p, q, alpha)
+        for name, gradient, by_hand in zip(("z", "centers"), gradients, ours, strict=True):
+            assert np.allclose(moves[name], -gradient, atol=1e-12) and np.allclose(by_hand, -gradient, atol=1e-12)
+
+
+def test_the_page_renews_p_at_every_fifth_step():
+    scene = dec_stepper.GALLERY[0]
+    code = """(() => { let state = started(input.points, input.centers);
+        for (let i = 0; i < 12; i++) state = next(state, {power: 2, frequency: 1, alpha: 1});
+        return state; })()"""
+    state = in_page("dec_stepper", code, {name: scene[name] for name in ("points", "centers")})
+    z, mu = dec_stepper.played(scene["points"], scene["centers"], 12)
+    assert np.allclose(state["z"], z, atol=1e-9) and np.allclose(state["centers"], mu, atol=1e-9)
+    jumps = np.flatnonzero(np.diff(state["losses"]) > 0) + 1
+    assert jumps.tolist() == [5, 10]
+
+
+def test_power_and_frequency_do_one_thing_each():
+    q = np.array([[0.6, 0.4], [0.9, 0.1]])  # f = (1.5, 0.5)
+    np.testing.assert_allclose(dec_stepper.sharpened(q, 1, 0), q)
+    np.testing.assert_allclose(dec_stepper.sharpened(q, 3, 0)[0], np.array([0.216, 0.064]) / 0.28)
+    np.testing.assert_allclose(dec_stepper.sharpened(q, 1, 1)[0], [0.4 / 1.2, 0.8 / 1.2])
+
+
+def votes_of(scene, n_steps=0):
+    z, mu = dec_stepper.played(scene["points"], scene["centers"], n_steps)
+    return soft_assignment(torch.from_numpy(z), torch.from_numpy(mu)).numpy()
+
+
+def test_the_scenes_of_dec_show_what_they_say():
+    large, *_, same = (votes_of(scene) for scene in dec_stepper.GALLERY)
+    assert large[1].argmax() == 0  # B votes blue; only the frequency sends it to orange
+    assert dec_stepper.sharpened(large)[1].argmax() == 1
+    assert dec_stepper.sharpened(large, 2, 0)[1].argmax() == 0
+    assert np.abs(dec_stepper.sharpened(same) - same).max() < 0.1 < np.abs(dec_stepper.sharpened(large) - large).max()
+    for scene, mended in zip(dec_stepper.GALLERY[1:3], (True, False), strict=True):
+        for n_steps in (0, 60):  # three true groups of 14 after A, B and C: does each have a cluster?
+            groups = votes_of(scene, n_steps).argmax(1)[3:].reshape(3, 14)
+            majority = {int(np.bincount(group, minlength=3).argmax()) for group in groups}
+            assert (len(majority) == 3) == (mended and n_steps > 0)
+    with pytest.raises(ValueError, match="0 to 3"):
+        demos.DECStepper(dataset=4)

@@ -1,6 +1,6 @@
 """All demonstrations in a real Chromium: in JupyterLab, in Voilà, and in a plain page without a kernel or network.
 
-The widgets that lessons 01, 02, 05 and 08 have besides are played in test_lesson_*.py.
+The widgets that lessons 01, 02 and 05 have besides are played in test_lesson_*.py.
 """
 
 import re
@@ -25,6 +25,7 @@ DEMOS = [
     demos.CollapsePlayer,
     demos.DiscriminatorSurface,
     demos.CostCalculator,
+    demos.DECStepper,
 ]
 CELLS = [f"from dclib.classroom.demos import {kind.__name__}\n{kind.__name__}()" for kind in DEMOS]
 METADATA = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
@@ -332,7 +333,40 @@ def play_costs(root):
         says(root, "stored rates")
 
 
+def play_dec(root):
+    drawn(root, "37 codes, step 0")
+    says(root, "B votes blue, its target is orange")
+    power, frequency, alpha = root.locator("input[type=range]").all()
+    frequency.focus()
+    root.page.keyboard.press("Home")
+    says(root, "B votes blue, its target is blue")
+    power.focus()
+    for _ in range(2):
+        root.page.keyboard.press("ArrowLeft")
+    says(root, "Nothing moves")
+    press(root, "Reset")
+    press(root, "Step")
+    drawn(root, "step 1")
+    press(root, "30 steps")
+    drawn(root, "step 31")
+    press(root, "Back")
+    drawn(root, "step 30")
+    says(root, "p is renewed")
+    root.locator("select").first.select_option(label="a wrong start, groups far")
+    drawn(root, "45 codes, step 0")
+    view = demos.dec_stepper.VIEW
+    before = root.locator(".dclib-caption").text_content()
+    root.page.mouse.move(*place(root, *demos.dec_stepper.GALLERY[2]["centers"][1], view))
+    root.page.mouse.down()
+    root.page.mouse.move(*place(root, 4.2, 0.9, view), steps=4)
+    root.page.mouse.up()
+    wait_for(root, ".dclib-caption", "(e, old) => e.textContent !== old", before)
+    press(root, "Copy as dclib code")
+    compile(root.locator("textarea").input_value(), "copied", "exec")
+
+
 PLAY = {
+    "dec_stepper": play_dec,
     "em_stepper": play_em,
     "soft_pull": play_pull,
     "latent_explorer": play_explorer,

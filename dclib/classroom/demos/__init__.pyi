@@ -1,6 +1,7 @@
 from .claim_explorer import ClaimExplorer as ClaimExplorer
 from .collapse_player import CollapsePlayer as CollapsePlayer
 from .cost_calculator import CostCalculator as CostCalculator
+from .dec_stepper import DECStepper as DECStepper
 from .demo import Demo as Demo
 from .discriminator_surface import DiscriminatorSurface as DiscriminatorSurface
 from .em_stepper import EMStepper as EMStepper
@@ -14,4 +15,3 @@ from .picture import slider_figure as slider_figure
 from .point_canvas import HoverDigits as HoverDigits
 from .point_canvas import PointCanvas as PointCanvas
 from .soft_pull import SoftPull as SoftPull
-from .target_sharpener import TargetSharpener as TargetSharpener
