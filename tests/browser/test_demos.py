@@ -345,7 +345,7 @@ def play_dec(root):
         root.page.keyboard.press("ArrowLeft")
     says(root, "Nothing moves")
     press(root, "Reset")
-    press(root, "Step")
+    press(root, "Step ▶")
     drawn(root, "step 1")
     press(root, "30 steps")
     drawn(root, "step 31")
