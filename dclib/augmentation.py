@@ -1,4 +1,4 @@
-"""Random shifts, rotations, scalings and shears of whole batches of images."""
+"""Random shifts, rotations, scalings and shears of whole batches of images, and patches that are hidden."""
 
 from __future__ import annotations
 
@@ -63,3 +63,20 @@ class RandomShiftRotate:
         )  # (n, 2, 3)
         grid = F.affine_grid(theta.to(images.dtype), list(images.shape), align_corners=False)
         return F.grid_sample(images, grid, align_corners=False)
+
+
+def random_patches(images: Tensor, size: int, share: float, generator: torch.Generator | None = None) -> Tensor:
+    """A mask (n, 1, h, w) that marks a `share` of the patches of size × size pixels of each image (n, c, h, w).
+
+    Each image has its own draw, of equally many patches. A masking autoencoder reconstructs the marked ones from the
+    rest (He et al. 2022, "Masked autoencoders are scalable vision learners"). `size` must divide h and w.
+    """
+    n, _, h, w = images.shape
+    if h % size or w % size:
+        raise ValueError(f"size={size} must divide the sides of the images, {h} and {w}.")
+    if not 0 <= share <= 1:
+        raise ValueError(f"share={share} must be from 0 to 1.")
+    rows, columns = h // size, w // size
+    order = torch.rand(n, rows * columns, generator=generator, device=images.device).argsort(1).argsort(1)
+    marked = (order < round(share * rows * columns)).view(n, 1, rows, columns)
+    return marked.repeat_interleave(size, 2).repeat_interleave(size, 3)

@@ -42,9 +42,13 @@ _NETWORKS = {
 }
 
 
-def reconstruction_loss(reconstruction: Tensor, target: Tensor) -> Tensor:
-    """Squared error, mean over the features and mean over the batch: the same for any batch size and image size."""
-    return (reconstruction - target).square().mean()
+def reconstruction_loss(reconstruction: Tensor, target: Tensor, where: Tensor | None = None) -> Tensor:
+    """Squared error, mean over the features and mean over the batch: the same for any batch size and image size.
+
+    where: a mask that broadcasts to both; the mean is then over the values that it marks.
+    """
+    error = (reconstruction - target).square()
+    return error.mean() if where is None else error[where.expand_as(error)].mean()
 
 
 def share_buffers(network: nn.Module, fabric: Fabric) -> None:

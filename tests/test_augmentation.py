@@ -5,7 +5,7 @@ import pytest
 import scipy.ndimage
 import torch
 
-from dclib.augmentation import RandomShiftRotate
+from dclib.augmentation import RandomShiftRotate, random_patches
 
 
 def spot(h=21, w=31, row=10, column=15):
@@ -100,3 +100,24 @@ def test_negative_sizes_are_refused(sizes):
 def test_an_image_cannot_shrink_to_nothing():
     with pytest.raises(ValueError, match="max_scale=1.0 must be below 1"):
         RandomShiftRotate(max_scale=1.0)
+
+
+@pytest.mark.parametrize(("size", "share"), [(2, 0.5), (3, 1 / 3), (1, 0.125), (2, 0.0), (6, 1.0)])
+def test_patches_are_whole_equally_many_and_drawn_for_each_image(size, share):
+    images = torch.rand(300, 2, 6, 12)
+    _, _, h, w = images.shape
+    mask = random_patches(images, size, share, torch.Generator().manual_seed(0))
+    blocks = mask.view(300, h // size, size, w // size, size).transpose(2, 3).flatten(3)
+    assert mask.shape == (300, 1, h, w) and (blocks == blocks[..., :1]).all()
+    counts = blocks[..., 0].flatten(1).sum(1)
+    assert (counts == round(share * (h // size) * (w // size))).all()
+    if 0 < share < 1:
+        often = blocks[..., 0].float().mean(0)
+        assert (often - share).abs().max() < 0.15 and len(mask.flatten(1).unique(dim=0)) > 5
+
+
+def test_patches_must_fit_the_image():
+    with pytest.raises(ValueError, match="size=3 must divide"):
+        random_patches(torch.rand(2, 1, 6, 8), 3, 0.5)
+    with pytest.raises(ValueError, match="share=2 must be from 0 to 1"):
+        random_patches(torch.rand(2, 1, 6, 8), 2, 2)

@@ -34,6 +34,12 @@ def test_the_loss_by_hand_is_a_mean_over_features_and_batch():
     assert wider == longer == reconstruction_loss(reconstruction, target)
 
 
+def test_the_loss_where_a_mask_marks_is_the_mean_over_what_it_marks():
+    target, reconstruction = torch.zeros(2, 2, 1, 2), torch.tensor([[[[1.0, 2]], [[3, 4]]], [[[5, 6]], [[7, 8]]]])
+    where = torch.tensor([[[[True, False]]], [[[True, True]]]])
+    assert reconstruction_loss(reconstruction, target, where) == pytest.approx((1 + 9 + 25 + 36 + 49 + 64) / 6)
+
+
 def test_the_loss_gradient():
     x = torch.rand(4, 3, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda r: reconstruction_loss(r, torch.ones(4, 3, dtype=torch.float64)), x)
