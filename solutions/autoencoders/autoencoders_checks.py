@@ -15,7 +15,14 @@ TASKS = Tasks(
 )  # fmt: skip
 
 # You are to write these yourself: while your work is graded the modules cannot be imported.
-FORBIDDEN = ("dclib.autoencoder", "dclib.networks", "dclib.augmentation", "dclib.metrics", "skimage.metrics")
+FORBIDDEN = (
+    "dclib.autoencoder",
+    "dclib.networks",
+    "dclib.augmentation",
+    "dclib.metrics",
+    "skimage.metrics",
+    "skimage.util",
+)
 
 
 # --- dclib's versions, for tasks that have not passed ---
