@@ -236,7 +236,10 @@ WRONG = {
             ),
             "changed its argument `centers`",
         ),
-        "weights above one": (changed(STEP, ("first + weight", "first + min(weight, 0.75)")), "your new centres are not those of one step"),
+        "weights above one": (
+            changed(STEP, ("first + weight", "first + min(weight, 0.75)")),
+            "your new centres are not those of one step",
+        ),
     },
     "alarm": {
         "n − 1": (changed(ALARM, ("/ len(h)\n    sizes", "/ (len(h) - 1)\n    sizes")), "You divided by n − 1"),
