@@ -1,0 +1,414 @@
+"""Checks of the assignment *DEC*: each says at once whether a task is solved and, if not, what looks wrong.
+
+When your work is graded, the same checks run in the teacher's process, and more questions of their kind.
+"""
+
+import math
+
+import numpy as np
+import torch
+
+from dclib.classroom.exercises import Mistake, Tasks, close, fresh_generator, kind, tensor_of_shape
+
+TASKS = Tasks("soft_assignment", "target", "divergence", "pull", "refine", "mended_training")
+
+# You are to write DEC yourself: while your work is graded this cannot be imported.
+FORBIDDEN = ("dclib.dec",)
+
+
+def working(*names):
+    """Functions for the cells that show them at work: the notebook's, or dclib's until these pass."""
+    versions = {"soft_assignment": _q, "target": _p, "divergence": _kl, "pull": _pull, "refine": _refine}
+    return TASKS.working({name: versions[name] for name in names})
+
+
+# --- what the checks share ---
+
+
+def _q(z, centers, alpha):
+    from dclib.dec import soft_assignment
+
+    return soft_assignment(z, centers, alpha)
+
+
+def _p(q):
+    from dclib.dec import target_distribution
+
+    return target_distribution(q)
+
+
+def _kl(p, q):
+    from dclib.dec import kl_divergence
+
+    return kl_divergence(p, q)
+
+
+def _pull(z, centers, p, alpha):
+    leaves = z.clone().requires_grad_(), centers.clone().requires_grad_()
+    distances = (leaves[0][:, None] - leaves[1]).square().sum(2)
+    log_q = (-(alpha + 1) / 2 * torch.log1p(distances / alpha)).log_softmax(1)
+    slopes = torch.autograd.grad(-(p * log_q).sum(), leaves)
+    return -slopes[0], -slopes[1]
+
+
+def _refine(z, centers, alpha, rate, n_steps, interval):
+    losses = []
+    for t in range(n_steps):
+        q = _q(z, centers, alpha)
+        if t % interval == 0:
+            p = _p(q)
+        losses.append(float(_kl(p, q)))
+        of_z, of_centers = _pull(z, centers, p, alpha)
+        z, centers = z + rate * of_z, centers + rate / len(z) * of_centers
+    return z, centers, losses
+
+
+def _data(n=30, k=4, d=3):
+    generator = fresh_generator()
+    z = torch.randn(n, d, generator=generator) + 2 * torch.randint(3, (n, 1), generator=generator)
+    return z, z[torch.randperm(n, generator=generator)[:k]] + 0.3
+
+
+def _shares(n=30, k=4):
+    """Some q with clusters of different size, and a p."""
+    generator = fresh_generator()
+    q = torch.softmax(2 * torch.randn(n, k, generator=generator) + torch.arange(k) / 2, 1)
+    return q, torch.softmax(2 * torch.randn(n, k, generator=generator), 1)
+
+
+def _told(value, hints):
+    for wrong, hint in hints:
+        if close(value, wrong):
+            raise Mistake(hint)
+
+
+def _number(value, name):
+    if value is None:
+        raise Mistake("Your function returned None: is the `return` missing?")
+    if isinstance(value, torch.Tensor | np.ndarray | np.generic):
+        if math.prod(value.shape) != 1:
+            raise Mistake(f"{name} is a single number; yours has shape {tuple(value.shape)}.")
+    elif not isinstance(value, float | int):
+        raise Mistake(f"{name} must be a number; yours is a {kind(value)}.")
+    return float(value)
+
+
+def _same(a, b):
+    return math.isclose(a, b, rel_tol=1e-4, abs_tol=1e-5)
+
+
+def _things(answer, n, what):
+    if answer is None:
+        raise Mistake("Your function returned None: is the `return` missing?")
+    if not isinstance(answer, tuple) or len(answer) != n:
+        raise Mistake(f"Return {what}, in this order.")
+    return answer
+
+
+def _losses(history, n):
+    if not isinstance(history, list) or any(not isinstance(value, float | int) for value in history):
+        raise Mistake("The history is a list of plain numbers: `float(loss)` makes one.")
+    if len(history) != n:
+        raise Mistake(f"With {n} steps the history has {n} entries; yours has {len(history)}.")
+    return history
+
+
+def _rounded(values):
+    return [round(float(value), 3) for value in values]
+
+
+# --- task 1 ---
+
+
+def soft_assignment(function):
+    """Check task 1."""
+    TASKS.check(function, _soft_assignment)
+
+
+def _soft_assignment(function):
+    z, centers = _data()
+    table = (z[:, None] - centers).square().sum(2)
+    for alpha in (1.0, 5.0):
+        expected = _q(z, centers, alpha)
+        q = tensor_of_shape(function(z.clone(), centers.clone(), alpha), (30, 4), "q (here n = 30, k = 4)")
+        if close(q, expected):
+            continue
+        power = -(alpha + 1) / 2
+        kernel = (1 + table / alpha) ** power
+        _told(
+            q,
+            [
+                (kernel, "Your rows do not sum to 1: divide each by its sum."),
+                (kernel / kernel.sum(0), "Your columns sum to 1: each *sample* is shared out, so each row must."),
+                (torch.softmax(-table / alpha, 1), "That is a Gaussian kernel: DEC takes Student's t."),
+                (torch.softmax(-table, 1), "That is a Gaussian kernel: DEC takes Student's t."),
+                (
+                    torch.softmax(power * torch.log1p(table.sqrt() / alpha), 1),
+                    "Your distances are Euclidean: in (1) stands the squared one.",
+                ),
+                (torch.softmax(-torch.log1p(table), 1), "Your α has no effect: it is below d and in the exponent."),
+                (torch.softmax(-torch.log1p(table / alpha), 1), "The exponent is −(α + 1)/2; yours is −1."),
+                (torch.softmax(power * torch.log1p(table), 1), "The d is to be divided by α."),
+                (torch.softmax(-(alpha + 1) * torch.log1p(table / alpha), 1), "The exponent is −(α + 1)/2: the half."),
+                (torch.softmax(-power * torch.log1p(table / alpha), 1), "Far centres have a large q: the sign."),
+                (torch.softmax(kernel, 1), "The kernel is no exponent: divide it by its sum."),
+            ],
+        )  # fmt: skip
+        raise Mistake(
+            f"For squared distances {_rounded(table[0])} and α = {alpha} the row is {_rounded(expected[0])}; "
+            f"yours is {_rounded(q[0])}."
+        )
+
+
+# --- task 2 ---
+
+
+def target(function):
+    """Check task 2."""
+    TASKS.check(function, _target)
+
+
+def _target(function):
+    q = _shares()[0]
+    expected = _p(q)
+    p = tensor_of_shape(function(q.clone()), (30, 4), "p (here n = 30, k = 4)")
+    if close(p, expected):
+        return
+    sharp, f = q.square(), q.sum(0)
+    _told(
+        p,
+        [
+            (q, "Your p is q: square it before you divide by f."),
+            (sharp / f, "Your rows do not sum to 1: divide each by its sum."),
+            (sharp / sharp.sum(1, keepdim=True), "You did not divide by f, the size of the clusters."),
+            ((q / f) / (q / f).sum(1, keepdim=True), "The square is missing: yours does not sharpen."),
+            ((sharp / f) / (sharp / f).sum(0), "Your columns sum to 1: each *sample* is shared out, so each row must."),
+            (
+                (sharp / sharp.sum(0)) / (sharp / sharp.sum(0)).sum(1, keepdim=True),
+                "f_k sums q, not its square.",
+            ),
+            ((q / f).square() / (q / f).square().sum(1, keepdim=True), "You divided by the square of f: f itself."),
+            ((sharp * f) / (sharp * f).sum(1, keepdim=True), "You multiplied by f: so large clusters grow."),
+            (
+                torch.nn.functional.one_hot(q.argmax(1), 4).to(q.dtype),
+                "Your p is hard: the square sharpens, it does not decide.",
+            ),
+        ],
+    )  # fmt: skip
+    raise Mistake(
+        f"For the row {_rounded(q[0])} and the sizes {_rounded(f)} p is {_rounded(expected[0])}; "
+        f"yours is {_rounded(p[0])}."
+    )
+
+
+# --- task 3 ---
+
+
+def divergence(function):
+    """Check task 3."""
+    TASKS.check(function, _divergence)
+
+
+def _divergence(function):
+    q, p = _shares()
+    n, k = q.shape
+    right, value = float(_kl(p, q)), _number(function(p.clone(), q.clone()), "The divergence")
+    if math.isnan(value):
+        raise Mistake("The divergence is NaN.")
+    swapped = float(_kl(q, p))
+    hints = {
+        swapped: "That is KL(Q‖P), the wrong way: in KL(P‖Q) the weights before the logarithm are p.",
+        n * right: "Yours is a sum over the samples: equation (3) is their mean.",
+        right / k: "You took the mean over the clusters, too: they are summed.",
+        -right: "The sign is wrong: it is log(p/q), and KL is never below 0.",
+        float(-(p * q.log()).sum(1).mean()): "That is the cross entropy, −Σ p log q: p log p is missing.",
+        float((p - q).square().sum(1).mean()): "That is a squared difference, no divergence.",
+        -swapped: "You have q log(p/q): the weights before the logarithm are p.",
+    }
+    if not _same(value, right):
+        for wrong, hint in hints.items():
+            if _same(value, wrong):
+                raise Mistake(hint)
+        raise Mistake(f"For random p and q the divergence is {right:.4f}; yours is {value:.4f}.")
+    p, q = torch.tensor([[1.0, 0.0], [0.5, 0.5]]), torch.tensor([[0.5, 0.5], [0.5, 0.5]])
+    value = _number(function(p, q), "The divergence")
+    if not _same(value, math.log(2) / 2):
+        raise Mistake(f"Where p is 0 its term 0 · log 0 counts as 0: for p = {p.tolist()} and q = 0.5 everywhere the "
+                      f"divergence is {math.log(2) / 2:.4f}; yours is {value:.4f}.")  # fmt: skip
+
+
+# --- task 4 ---
+
+
+def pull(function):
+    """Check task 4."""
+    TASKS.check(function, _check_pull, lend={"soft_assignment": _q})
+
+
+def _check_pull(function):
+    z, centers = _data()
+    p = _shares()[1]
+    for alpha in (1.0, 4.0):
+        right = _pull(z, centers, p, alpha)
+        found = _things(
+            function(z.clone(), centers.clone(), p.clone(), alpha), 2, "two things, the pulls on z and on the centres"
+        )
+        q = _q(z, centers, alpha)
+        difference = z[:, None] - centers
+        near = 1 / (alpha + difference.square().sum(2))
+        for name, axis, value, expected in (("z", 1, found[0], right[0]), ("the centres", 0, found[1], right[1])):
+            value = tensor_of_shape(value, tuple(expected.shape), f"the pull on {name}")
+            if close(value, expected):
+                continue
+            sign = -1 if axis else 1
+
+            def shaped(weights, factor=alpha + 1, axis=axis, sign=sign, difference=difference):
+                return sign * factor * (weights[:, :, None] * difference).sum(axis)
+
+            _told(
+                value,
+                [
+                    (-expected, f"The sign of the pull on {name} is wrong: where p > q, both come together."),
+                    (expected / len(z), f"The pull on {name} is that of a mean: (4) is for the *sum*."),
+                    (shaped((p - q) / alpha), f"The pull on {name} misses the factor 1/(1 + d/α)."),
+                    (shaped(p * near), f"The pull on {name} has p where p − q must stand."),
+                    (shaped((p - q) * near, 1), f"The factor (α + 1) is missing in the pull on {name}."),
+                    (shaped((p - q) * near, 2), f"Your factor in the pull on {name} is 2: it is α + 1."),
+                    (shaped((p - q) * near, 2 * (alpha + 1)), f"Your pull on {name} is twice too large."),
+                    (shaped((p - q) * near * alpha), f"Your pull on {name} is α times too large."),
+                    (shaped((p - q) / (1 + near.reciprocal() - alpha)), f"In the pull on {name} divide d by α."),
+                ],
+            )  # fmt: skip
+            raise Mistake(f"For α = {alpha} the pull on {name} begins {_rounded(expected[0])}.")
+
+
+# --- task 5 ---
+
+
+def refine(function):
+    """Check task 5."""
+    TASKS.check(
+        function,
+        _check_refine,
+        lend={"soft_assignment": _q, "target": _p, "divergence": _kl, "pull": _pull},
+    )
+
+
+def _check_refine(function):
+    z, centers = _data()
+    alpha, rate, n_steps, interval = 2.0, 0.3, 7, 3
+    arguments = (alpha, rate, n_steps, interval)
+    right = _refine(z, centers, *arguments)
+    found = _things(function(z.clone(), centers.clone(), *arguments), 3, "three things, `z, centers, history`")
+    new_z = tensor_of_shape(found[0], tuple(z.shape), "z (first of the three results)")
+    new_centers = tensor_of_shape(found[1], tuple(centers.shape), "the centres (second of the three results)")
+    history = _losses(found[2], n_steps)
+    if close(new_z, right[0]) and close(new_centers, right[1]):
+        if not all(_same(a, b) for a, b in zip(history, right[2])):
+            raise Mistake(f"The history is the divergence *before* each step, {_rounded(right[2])}.")
+        return
+    always, never = (_refine(z, centers, alpha, rate, n_steps, other) for other in (1, n_steps))
+
+    def variant(order):
+        a, c = z, centers
+        for t in range(n_steps):
+            q = _q(a, c, alpha)
+            if t % interval == 0:
+                p = _p(q)
+            of_a, of_c = _pull(a, c, p, alpha)
+            if order == "one after the other":
+                a = a + rate * of_a
+                c = c + rate / len(z) * _pull(a, c, p, alpha)[1]
+            elif order == "sum":
+                a, c = a + rate * of_a, c + rate * of_c
+            elif order == "mean":
+                a, c = a + rate / len(z) * of_a, c + rate / len(z) * of_c
+            elif order == "z only":
+                a = a + rate * of_a
+            elif order == "centers only":
+                c = c + rate / len(z) * of_c
+            else:
+                a, c = a - rate * of_a, c - rate / len(z) * of_c
+        return a, c
+
+    hints = [
+        (
+            always[:2],
+            "Your target moves in every step: renew it every `interval` steps only.",
+        ),
+        (never[:2], "Your target is that of the start: renew it every `interval` steps."),
+        (variant("sum"), "The centres move by the *mean* pull of the samples: divide by n."),
+        (variant("mean"), "Each sample moves by its own pull, not by 1/n of it."),
+        (variant("z only"), "Your centres did not move: both move."),
+        (variant("centers only"), "Your samples did not move: both move."),
+        (variant("one after the other"), "Both pulls come from z and centres as they are before the step."),
+        (variant("away"), "You move against the pull."),
+    ]
+    for (wrong_z, wrong_centers), hint in hints:
+        if close(new_z, wrong_z) and close(new_centers, wrong_centers):
+            raise Mistake(hint)
+    raise Mistake(
+        f"After {n_steps} steps sample and centre 0 are at {_rounded(right[0][0])} and {_rounded(right[1][0])}; "
+        f"yours at {_rounded(new_z[0])} and {_rounded(new_centers[0])}."
+    )
+
+
+# --- task 6 ---
+
+
+def mended_training(function):
+    """Check task 6."""
+    TASKS.check(function, _mended_training)
+
+
+def _by_autograd(z, centers, rate, n_steps, how):
+    from dclib.dec import kl_divergence, soft_assignment, target_distribution
+
+    z, centers = z.clone().requires_grad_(), centers.clone().requires_grad_()
+    losses = []
+    for t in range(n_steps):
+        q = soft_assignment(z, centers)
+        if how == "once" and t:
+            pass
+        else:
+            p = target_distribution(q)
+            p = p if how == "through" else p.detach()
+        loss = kl_divergence(q, p) if how == "swapped" else kl_divergence(p, q)
+        losses.append(loss.item())
+        of_z, of_centers = torch.autograd.grad(loss, (z, centers))
+        with torch.no_grad():
+            z -= rate * len(z) * of_z
+            centers -= rate * of_centers
+    return z.detach(), centers.detach(), losses
+
+
+def _mended_training(function):
+    z, centers = _data()
+    rate, n_steps = 0.4, 6
+    found = _things(function(z.clone(), centers.clone(), rate, n_steps), 3, "three things, `z, centers, history`")
+    new_z = tensor_of_shape(found[0], tuple(z.shape), "z (first of the three results)")
+    new_centers = tensor_of_shape(found[1], tuple(centers.shape), "the centres (second of the three results)")
+    history = _losses(found[2], n_steps)
+
+    def is_path(how):
+        path = _by_autograd(z, centers, rate, n_steps, how)
+        return close(new_z, path[0]) and close(new_centers, path[1])
+
+    if is_path("right"):
+        losses = _by_autograd(z, centers, rate, n_steps, "right")[2]
+        if not all(_same(a, b) for a, b in zip(history, losses)):
+            raise Mistake(f"The path is right; the history is the loss before each step, {_rounded(losses[:3])} …")
+        return
+    if is_path("through"):
+        raise Mistake("That is still the broken one. In DEC p is a *target*: does anything pull it towards q here?")
+    if is_path("swapped"):
+        raise Mistake("You exchanged p and q in the divergence: its direction was right.")
+    if is_path("once"):
+        raise Mistake("Your target is that of the start: it is computed anew in each step, but it is not learned.")
+    if close(new_z, z):
+        raise Mistake("Your samples did not move: the *target* must be cut from the graph, not q.")
+    expected = _by_autograd(z, centers, rate, n_steps, "right")
+    raise Mistake(
+        f"After {n_steps} steps sample 0 should be at {_rounded(expected[0][0])}; yours is at {_rounded(new_z[0])}. "
+        "Mend the mistake, and leave the rest as it is."
+    )
