@@ -53,9 +53,9 @@ def _pull(z, centers, p, alpha):
 
 def _refine(z, centers, alpha, rate, n_steps, interval):
     losses = []
-    for t in range(n_steps):
+    for number in range(n_steps):
         q = _q(z, centers, alpha)
-        if t % interval == 0:
+        if number % interval == 0:
             p = _p(q)
         losses.append(float(_kl(p, q)))
         of_z, of_centers = _pull(z, centers, p, alpha)
@@ -254,7 +254,7 @@ def _check_pull(function):
             function(z.clone(), centers.clone(), p.clone(), alpha), 2, "two things, the pulls on z and on the centres"
         )
         q = _q(z, centers, alpha)
-        difference = z[:, None] - centers
+        difference = z.unsqueeze(1) - centers
         near = 1 / (alpha + difference.square().sum(2))
         for name, axis, value, expected in (("z", 1, found[0], right[0]), ("the centres", 0, found[1], right[1])):
             value = tensor_of_shape(value, tuple(expected.shape), f"the pull on {name}")
@@ -311,9 +311,9 @@ def _check_refine(function):
 
     def variant(order):
         a, c = z, centers
-        for t in range(n_steps):
+        for number in range(n_steps):
             q = _q(a, c, alpha)
-            if t % interval == 0:
+            if number % interval == 0:
                 p = _p(q)
             of_a, of_c = _pull(a, c, p, alpha)
             if order == "one after the other":
@@ -366,9 +366,9 @@ def _by_autograd(z, centers, rate, n_steps, how):
 
     z, centers = z.clone().requires_grad_(), centers.clone().requires_grad_()
     losses = []
-    for t in range(n_steps):
+    for number in range(n_steps):
         q = soft_assignment(z, centers)
-        if how == "once" and t:
+        if how == "once" and number:
             pass
         else:
             p = target_distribution(q)
