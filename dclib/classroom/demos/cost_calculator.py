@@ -115,7 +115,7 @@ def work(network: str, images: str) -> dict[str, Any]:
     make, hidden, kind = NETWORKS[network]
     shape = IMAGES[images]
     with torch.device("meta"):  # shapes without numbers
-        module, x = make(shape, 10, hidden=hidden), torch.empty(1, *shape)  # type: ignore[call-arg]
+        module, x = make(shape, 10, hidden=hidden), torch.empty(1, *shape)
     found: dict[str, Any] = {"kind": kind, "size": math.prod(shape)}
     for name, part, loss in (
         ("autoencoder", module, lambda: reconstruction_loss(module(x)[1], x)),
@@ -190,7 +190,7 @@ def measure(device: str = "auto") -> list[dict[str, Any]]:
         rates["overhead"] = 1e3 * overhead
         for title, small, large in (("dense 500-500-2000-10", 16, 512), ("convolutional 32-64-128-10", 8, 64)):
             make, hidden, kind = NETWORKS[title]
-            network, part = make(shape, 10, hidden=hidden), work(title, "28 × 28, gray")["autoencoder"]  # type: ignore[call-arg]
+            network, part = make(shape, 10, hidden=hidden), work(title, "28 × 28, gray")["autoencoder"]
             first, last = (step_seconds(network, torch.rand(b, *shape), precision, device) for b in (small, large))
             slope = max(last - first, 0.1 * last) / (large - small)  # a GPU may hardly notice the larger batch
             rates[kind] = part["training"] / slope / 1e9
