@@ -167,6 +167,8 @@ def test_cells_are_marked_for_nbgrader(name):
     for cell in u.notebook.cells:
         if role(cell) == "test":
             assert cell.metadata.nbgrader.locked and cell.metadata.nbgrader.points > 0
+    points = sum(c.metadata.get("nbgrader", {}).get("points", 0) for c in u.notebook.cells)
+    assert f"**Points:** {points:g}." in u.notebook.cells[0].source
 
 
 @pytest.mark.parametrize("name", UNITS)
@@ -321,6 +323,16 @@ def test_checks_raise_while_grading():
     tasks, names, examine = make_tasks("def double(x):\n    return x")
     with pytest.raises(AssertionError, match="it is not 2"):
         tasks.check(names["double"], examine)
+
+
+def test_a_function_may_not_write_into_its_arguments():
+    import numpy as np
+    import torch
+
+    for given in (torch.ones(3), np.ones(3)):
+        tasks, names, _ = make_tasks("def double(x):\n    x *= 2\n    return x")
+        with pytest.raises(AssertionError, match="Your function changed its argument `x`: work on a copy"):
+            tasks.check(names["double"], lambda function, given=given: function(given))
 
 
 def test_an_endless_loop_ends(monkeypatch):

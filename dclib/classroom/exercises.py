@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from functools import wraps
 from types import FrameType, SimpleNamespace
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -152,10 +153,13 @@ class _Watched:
         self.__name__, self.__globals__ = function.__name__, function.__globals__
 
     def __call__(self, *arguments, **options):
-        before = [a.clone() if isinstance(a, Tensor) else None for a in arguments]
+        before = [
+            a.clone() if isinstance(a, Tensor) else a.copy() if isinstance(a, np.ndarray) else None for a in arguments
+        ]
         result = self._function(*arguments, **options)
         for copy, given, name in zip(before, arguments, inspect.signature(self._function).parameters):
-            if copy is not None and not torch.equal(copy, given):
+            equal: Callable = torch.equal if isinstance(copy, Tensor) else np.array_equal
+            if copy is not None and not equal(copy, given):
                 raise Mistake(changed_argument(name))
         return result
 
@@ -168,7 +172,7 @@ def many_calls(function: Callable, calls: list) -> list:
 
 def changed_argument(name: str) -> str:
     """What to say to a function that wrote into an argument."""
-    return f"Your function changed its argument `{name}`: work on a copy, `{name}.clone()`."
+    return f"Your function changed its argument `{name}`: work on a copy of it."
 
 
 # --- for the tests that run when work is graded ---
