@@ -23,7 +23,7 @@ FLOORS = (
     ("engine.saving", "engine.training", "engine.starts"),
     # the subjects, one a file
     ("kmeans", "networks", "augmentation", "features"),
-    ("gradient_kmeans", "balanced_kmeans", "autoencoder"),
+    ("gradient_kmeans", "balanced_kmeans", "autoencoder", "stored_features"),
     ("gmm",),
     ("latent", "deep_clusterer", "pretrained"),
     ("autoencoded_kmeans", "dec", "dcra", "gaussian_clusters", "network_clusterer"),
@@ -40,6 +40,7 @@ FLOORS = (
         "classroom.demos.claim_explorer",
         "classroom.demos.collapse_player",
         "classroom.demos.cost_calculator",
+        "classroom.demos.contact_sheet",
     ),
     ("classroom.demos",),
 )

@@ -305,6 +305,21 @@ def test_digits_and_mnist5k_are_the_shipped_images():
     assert np.bincount(load("mnist5k").y).tolist() == [500] * 10
 
 
+def test_cifar5k_is_shipped_with_the_package(monkeypatch, tmp_path):
+    monkeypatch.setenv("DCLIB_CACHE", str(tmp_path))
+    monkeypatch.delenv("DCLIB_DATA", raising=False)
+    d = load("cifar5k")
+    assert d.x.shape == (5000, 3, 32, 32) and d.x.dtype == np.float32 and 0 <= d.x.min() and d.x.max() <= 1
+    assert np.bincount(d.y).tolist() == [500] * 10 and d.source == "shipped with dclib"
+    assert d.target_names == sources._CIFAR10
+    # Tiles are cut at their borders: over a border between images the jump is larger than within one.
+    tiles = d.x[:50].transpose(0, 2, 3, 1)
+    within, across = np.abs(np.diff(tiles, axis=2)).mean(), np.abs(tiles[1:, :, 0] - tiles[:-1, :, -1]).mean()
+    assert across > 3 * within
+    blue = d.x.mean((2, 3))[:, 2] - d.x.mean((2, 3))[:, 0]  # channels are red, green, blue: ships on the sea
+    assert blue[d.y == 8].mean() > 0.03 > blue[d.y == 6].mean()  # and frogs on the ground
+
+
 def test_photos_are_cut_to_one_size_without_a_network(monkeypatch):
     monkeypatch.setattr("skimage.data._fetchers._fetch", lambda *_: pytest.fail("scikit-image was asked for a file"))
     d = load("photos")
@@ -905,6 +920,15 @@ def test_full_size_images(name, channels, side, train, test):
     assert len(load(name, "train", n=1000)) == 1000 and len(load(name, "train", n=train)) == train
     if name != "mnist":  # which is not balanced
         assert set(np.bincount(d.y)) == {test // len(d.target_names)}
+
+
+@pytest.mark.full_data("cifar10")
+def test_cifar5k_is_a_part_of_cifar10():
+    from dclib.stored_features import sample
+
+    whole, small, rows = load("cifar10", "test"), load("cifar5k"), sample()
+    assert np.array_equal(whole.y[rows], small.y)
+    assert np.abs(whole.x[rows] - small.x).mean() < 6 / 255  # a mirror may hold a copy in JPEG, as ours is one
 
 
 @pytest.mark.full_data("mnist")

@@ -47,6 +47,7 @@ DEMOS = [
     demos.DiscriminatorSurface,
     demos.CostCalculator,
     demos.DECStepper,
+    demos.ContactSheet,
 ]
 ids = pytest.mark.parametrize("kind", DEMOS, ids=lambda kind: kind.__name__)
 
@@ -691,3 +692,50 @@ def test_the_scenes_of_dec_show_what_they_say():
             assert (len(majority) == 3) == (mended and n_steps > 0)
     with pytest.raises(ValueError, match="0 to 3"):
         demos.DECStepper(dataset=4)
+
+
+# --- contact sheets ---------------------------------------------------------------------------------------------------
+
+
+def test_a_contact_sheet_is_sorted_by_the_distance_to_the_centre():
+    from dclib.classroom.demos.contact_sheet import distances_to_centers
+
+    rng = np.random.default_rng(0)
+    z, labels, y = rng.normal(size=(60, 5)), rng.integers(3, size=60), rng.integers(4, size=60)
+    distances = distances_to_centers(z, labels)
+    centers = torch.from_numpy(np.stack([z[labels == k].mean(0) for k in range(3)]))
+    squared = squared_distances(torch.from_numpy(z), centers).numpy()
+    assert np.allclose(distances**2, squared[np.arange(60), labels])
+    for cluster in range(3):
+        own = np.flatnonzero(labels == cluster)
+        expected = own[np.argsort(distances[own])].tolist()
+        call = "sheetOf(input.labels, input.distances, input.cluster, input.farthest)"
+        given = {"labels": labels.tolist(), "distances": distances.tolist(), "cluster": cluster}
+        assert in_page("contact_sheet", call, given | {"farthest": False}) == expected
+        assert in_page("contact_sheet", call, given | {"farthest": True}) == expected[::-1]
+        counts = in_page("contact_sheet", "classCounts(...input)", [y.tolist(), expected, 4])
+        assert counts == np.bincount(y[own], minlength=4).tolist()
+
+
+def test_a_contact_sheet_shows_the_images_that_it_was_given():
+    import base64
+    import io
+
+    from PIL import Image
+
+    shades = np.linspace(0.1, 0.9, 30)
+    images = np.ones((30, 3, 8, 8)) * shades[:, None, None, None]
+    y = np.arange(30) % 3
+    labels = (y + 1) % 3
+    demo = demos.ContactSheet(images, y, {"clusters": (labels, images)}, max_images=20)
+    assert demo.settings["tile"] == [8, 8] and len(demo.settings["y"]) == 20
+    assert demo.settings["kinds"][0]["labels"] == demo.settings["y"]  # renamed to match
+    kept = np.sort(np.random.default_rng(0).permutation(30)[:20])
+    sheet = np.asarray(Image.open(io.BytesIO(base64.b64decode(demo.settings["sprite"].partition(",")[2]))))
+    found = [
+        sheet[4 + 8 * (n // demo.settings["columns"]), 4 + 8 * (n % demo.settings["columns"]), 0] for n in range(20)
+    ]
+    assert np.abs(np.array(found) - 255 * shades[kept]).max() < 4
+    assert demos.ContactSheet(images[:, 0], y, {"clusters": (labels, images)}).settings["tile"] == [8, 8]  # gray
+    with pytest.raises(ValueError, match="'y': 29"):
+        demos.ContactSheet(images, y[:29], {"clusters": (labels, images)})

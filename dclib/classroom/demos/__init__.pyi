@@ -1,5 +1,6 @@
 from .claim_explorer import ClaimExplorer as ClaimExplorer
 from .collapse_player import CollapsePlayer as CollapsePlayer
+from .contact_sheet import ContactSheet as ContactSheet
 from .cost_calculator import CostCalculator as CostCalculator
 from .dec_stepper import DECStepper as DECStepper
 from .demo import Demo as Demo
