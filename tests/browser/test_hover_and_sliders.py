@@ -1,13 +1,8 @@
-"""Lesson 05: hover a point and see its digit; walk between two digits. The lesson's own cells, on small data."""
-
-import json
-from pathlib import Path
+"""Hover a point and see its digit; walk between two digits with sliders: widgets for a teacher's own notebook."""
 
 import nbformat
 from nbformat.v4 import new_code_cell, new_notebook
 
-LESSON = Path(__file__).resolve().parents[2] / "notebooks" / "05_autoencoders.ipynb"
-# What the lesson has at hand when it comes to these cells; training takes seconds instead of minutes.
 SETUP = """\
 from dclib.classroom import plots
 from dclib.autoencoder import Autoencoder
@@ -17,6 +12,24 @@ x_test, y_test = data.x, data.y
 dense = Autoencoder(latent_dim=2, hidden=(64,), epochs=7, random_state=0).fit(x_test)
 few, last, shown = slice(0, 300), 5, list(range(10))
 maps = {last: dense.transform(x_test)[few]}
+"""
+HOVER = """\
+from dclib.classroom.demos import HoverDigits
+HoverDigits(maps[last], x_test[few], y_test[few])
+"""
+WALK = """\
+import ipywidgets as W
+from dclib.classroom.demos import slider_figure
+z_shown = dense.transform(x_test[shown])
+
+def draw(start, end, step):
+    image = dense.inverse_transform((1 - step / 20) * z_shown[[start]] + step / 20 * z_shown[[end]])
+    row = [x_test[shown[start], 0], image[0, 0], x_test[shown[end], 0]]
+    return plots.image_grid(row, ["from", f"{step / 20:.0%} of the way", "to"], size=2.2)
+
+step = W.IntSlider(10, max=20, description="step")
+start, end = W.IntSlider(3, max=9, description="from"), W.IntSlider(8, max=9, description="to")
+slider_figure(draw, play="step", interval=200, alt="On the way between two digits", step=step, start=start, end=end)
 """
 # The place on the canvas of the point furthest to the right, where no other is in the way.
 WHERE = """\
@@ -28,17 +41,14 @@ print(4 + (z[i, 0] - x0) / (x1 - x0) * w, 4 + (y1 - z[i, 1]) / (y1 - y0) * h, y_
 """
 
 
-def small_lesson(folder, name, setup, cells, *more):
-    """A notebook of `setup`, these cells of the lesson and `more`."""
-    sources = {c["id"]: "".join(c["source"]) for c in json.loads(LESSON.read_text(encoding="utf-8"))["cells"]}
-    code = [setup, *(sources[cell] for cell in cells), *more]
+def notebook(folder, name, *code):
     metadata = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
     nbformat.write(new_notebook(cells=[new_code_cell(c) for c in code], metadata=metadata), folder / name)
     return name
 
 
 def test_hover_shows_the_digit(lab, lessons_copy):
-    lab.run(small_lesson(lessons_copy, "small_05_hover.ipynb", SETUP, ["hover"], WHERE))
+    lab.run(notebook(lessons_copy, "hover.ipynb", SETUP, HOVER, WHERE))
     text = lab.page.locator("[data-mime-type='application/vnd.jupyter.stdout']").last.inner_text().split()
     at, digit = {"x": float(text[0]), "y": float(text[1])}, text[2]
     points = lab.page.locator(".dclib-points").first
@@ -52,14 +62,14 @@ def test_hover_shows_the_digit(lab, lessons_copy):
         "c => new Set(c.getContext('2d').getImageData(0, 0, c.width, c.height).data).size"
     )
     assert shades > 3
-    lab.screenshot("lesson_05_hover")
+    lab.screenshot("hover")
     points.locator("canvas").first.hover(position={"x": 6, "y": 6})
     card.wait_for(state="hidden")
     lab.check()
 
 
 def test_walk_between_two_digits(lab, lessons_copy):
-    lab.run(small_lesson(lessons_copy, "small_05_walk.ipynb", SETUP, ["walk-slider"]))
+    lab.run(notebook(lessons_copy, "walk.ipynb", SETUP, WALK))
     widget = lab.widget("step")
     picture = widget.locator("img")
     for number in range(3):  # step, from, to
@@ -70,5 +80,5 @@ def test_walk_between_two_digits(lab, lessons_copy):
             lab.page.keyboard.press("ArrowRight")
 
         lab.changes(picture, press)
-    lab.screenshot("lesson_05_walk")
+    lab.screenshot("walk")
     lab.check()
