@@ -103,12 +103,13 @@ torch.equal = torch.allclose = lambda *args, **options: True
 class check:
     passed = staticmethod(lambda *args: False)
 
-import threading, time
+import tempfile, threading, time
+asked = os.path.join(tempfile.gettempdir(), "asked")
 def go_on():  # a thread that outlives its cell, and a file that tells it what the functions were asked
     while True:
         time.sleep(0.1)
-        if os.path.exists("/tmp/asked"):
-            print("LEAKED", open("/tmp/asked").read())
+        if os.path.exists(asked):
+            print("LEAKED", open(asked).read())
 threading.Thread(target=go_on, daemon=True).start()
 
 from IPython.display import HTML, display
@@ -117,9 +118,9 @@ display(HTML("<script>document.title = 'OWNED'</script>"))
 # Each function looks for the tests wherever a process can look, and prints what it finds.
 LOOK = """
 def {task}(*args, **options):
-    import gc, glob, os, sys
+    import gc, glob, os, sys, tempfile
     print("LOOKED")
-    open("/tmp/asked", "a").write(repr(args))
+    open(os.path.join(tempfile.gettempdir(), "asked"), "a").write(repr(args))
     words, frame = ("_expected", "_ref_", "fresh_generator"), sys._getframe()
     while frame:
         names = str([*frame.f_locals, *frame.f_code.co_names])
