@@ -118,4 +118,4 @@ class AutoencodedKMeans(DeepClusterer):
             return {"loss": loss, "reconstruction": decoding, "kmeans": clustering}
 
         state = {"network": network, "centers": centers, "optimizer": optimizer}
-        train(self, step, data, fabric=fabric, state=state, seed=seed, refresh=refresh)
+        train(self, step, data, fabric=fabric, state=state, seed=seed, refresh=refresh, replay=joint)

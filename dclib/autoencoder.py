@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from dclib.augmentation import RandomShiftRotate
 from dclib.engine.callbacks import History, check_callbacks
 from dclib.engine.device import draw_seed, make_fabric, seeded
-from dclib.engine.graphs import graphed
 from dclib.engine.rows import Rows, map_network
 from dclib.engine.saving import SavedEstimator
 from dclib.engine.training import Batch, adam, descend, train
@@ -173,9 +172,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SavedEstima
 
         self.network_.train()
         state = {"network": network, "optimizer": optimizer, "schedule": schedule}
-        shape = (min(self.batch_size, len(data)), *self._input_shape)
-        with graphed(self.network_, shape, fabric):
-            train(self, step, data, fabric=fabric, state=state, seed=seed, augment=augment)
+        train(self, step, data, fabric=fabric, state=state, seed=seed, augment=augment, replay=self.network_)
         share_buffers(self.network_, fabric)
         self.network_.eval().cpu()
         return self

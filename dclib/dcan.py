@@ -64,10 +64,11 @@ class _Game:
         self.judge, self.judge_optimizer = fabric.setup(self.discriminator, optimizer)
         self.anchor = copy.deepcopy(network).eval().requires_grad_(False)  # its decoder stays as it is
         self.clusters = Clusters(method, data, network, centers, fabric, seed)
+        self.joint = ClusteringModel(network, centers, decode=False)
         optimizer = method._make_optimizer([network], method.learning_rate, _BETAS)
         n_steps = method.epochs * -(-len(data) // method.batch_size)
         self.schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, n_steps)
-        self.encoder, self.optimizer = fabric.setup(ClusteringModel(network, centers, decode=False), optimizer)
+        self.encoder, self.optimizer = fabric.setup(self.joint, optimizer)
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
         z = self.encoder(batch.x)[0]
@@ -175,4 +176,5 @@ class DCAN(GaussianClusterer):
             z = game.clusters.follow()
             return monitor(z, game.clusters.labels)
 
-        train(self, game.step, data, fabric=fabric, state=game.state(), seed=seed, refresh=refresh)
+        state = game.state()
+        train(self, game.step, data, fabric=fabric, state=state, seed=seed, refresh=refresh, replay=game.joint)

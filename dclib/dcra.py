@@ -100,4 +100,4 @@ class DCRA(DeepClusterer):
 
         # The assignments follow from network and centers: Lloyd's algorithm stays where it has ended.
         state = {"network": network, "centers": centers, "optimizer": optimizer}
-        train(self, step, data, fabric=fabric, state=state, seed=seed, refresh=refresh)
+        train(self, step, data, fabric=fabric, state=state, seed=seed, refresh=refresh, replay=network)

@@ -102,7 +102,7 @@ class DEC(DeepClusterer):
             return {"loss": loss, "kl": clustering}
 
         state = {"network": network, "centers": centers, "optimizer": optimizer, "checked": checked, "steps": steps}
-        train(self, step, data, fabric=fabric, state=state, seed=seed, refresh=refresh, augment=augment)
+        train(self, step, data, fabric=fabric, state=state, seed=seed, refresh=refresh, replay=joint, augment=augment)
 
     def predict_proba(self, X) -> np.ndarray:
         """Soft assignments q (n, k)."""

@@ -111,4 +111,4 @@ class GaussianDivergence(GaussianClusterer):
             return {"loss": loss, "divergence": divergence}
 
         state = {"encoder": encoder, "optimizer": optimizer, **clusters.state()}
-        train(self, step, data, fabric=fabric, state=state, seed=seed, refresh=refresh)
+        train(self, step, data, fabric=fabric, state=state, seed=seed, refresh=refresh, replay=joint)

@@ -1,11 +1,19 @@
-"""CUDA graphs, as far as they can be tried without a GPU: which networks and batches are replayed, and that it ends."""
+"""CUDA graphs, as far as they can be tried without a GPU: which networks and batches are replayed, that it changes
+nothing, and that it ends."""
 
 import numpy as np
 import pytest
 import torch
 from pretend_device import pretend
+from sklearn.base import clone
+from torch.utils._pytree import tree_leaves
 
+from dclib.autoencoded_kmeans import AutoencodedKMeans
 from dclib.autoencoder import Autoencoder
+from dclib.dcan import DCAN
+from dclib.dcra import DCRA
+from dclib.dec import DEC
+from dclib.gaussian_divergence import GaussianDivergence
 
 SMALL = {"hidden": (8,), "epochs": 2, "batch_size": 50, "precision": "32-true", "random_state": 0}
 
@@ -15,17 +23,44 @@ def captured(monkeypatch):
     """Puts a stand-in in place of the capture, which does as PyTorch does: it replays for one shape in training."""
     seen = []
 
-    def capture(network, samples):
-        shape, eager = samples[0].shape, network.forward
-        assert network.training and samples[0].is_cuda
+    def capture(network, samples, allow_unused_input=False):
+        (sample,), eager = samples, network.forward
+        parameters = tuple(p for p in network.parameters() if p.requires_grad)
+        assert network.training and sample.is_cuda
         assert not (torch.is_autocast_enabled("cpu") and torch.is_autocast_cache_enabled())  # PyTorch refuses it
+        first = eager(sample)
+        assert all(isinstance(leaf, torch.Tensor) for leaf in tree_leaves(first)), "only tensors can be captured"
+        unused = torch.autograd.grad([t.sum() for t in first if t.requires_grad], parameters, allow_unused=True)
+        assert allow_unused_input or not any(gradient is None for gradient in unused)
+        memory = [t.detach().clone() for t in first]
+
+        class Replay(torch.autograd.Function):
+            """One node for all that the network does; its results lie where the next replay writes its own."""
+
+            @staticmethod
+            def forward(ctx, x, *_):
+                ctx.set_materialize_grads(False)  # the pretended device would not know the zeros made for it
+                with torch.enable_grad():
+                    ctx.results = eager(x)
+                for held, new in zip(memory, ctx.results, strict=True):
+                    held.copy_(new.detach())
+                return tuple(held.detach() for held in memory)
+
+            @staticmethod
+            @torch.autograd.function.once_differentiable
+            def backward(ctx, *gradients):
+                results, wanted = zip(
+                    *(pair for pair in zip(ctx.results, gradients, strict=True) if pair[1] is not None), strict=True
+                )
+                return None, *torch.autograd.grad(results, parameters, wanted, allow_unused=True)
 
         def replay(x):
-            assert x.shape == shape, "a graph has one shape"
+            assert x.shape == sample.shape, "a graph has one shape"
             seen.append(len(x))
-            return eager(x)
+            return Replay.apply(x, *parameters)
 
         network.forward = replay
+        return network
 
     monkeypatch.setattr(torch.cuda, "make_graphed_callables", capture)
     return seen
@@ -42,6 +77,33 @@ def test_batches_of_one_shape_are_replayed_and_the_result_is_the_same(digits, ca
         assert "forward" not in vars(model.network_)  # it can be copied and pickled
         found.append(model.transform(x))
     assert np.array_equal(*found)
+
+
+JOINT = {
+    "DEC": DEC(n_init=2),
+    "IDEC": DEC(n_init=2, reconstruction_weight=1.0),
+    "DCRA": DCRA(noise=0.1, n_init=2),
+    "AutoencodedKMeans": AutoencodedKMeans(5),
+    "DCAN": DCAN(n_init=2),
+    "GaussianDivergence": GaussianDivergence(n_init=2),
+}
+
+
+@pytest.mark.parametrize("name", JOINT)
+def test_joint_methods_are_replayed_and_the_result_is_the_same(digits, captured, monkeypatch, name):
+    x, found = digits.x[:120], []
+    start = Autoencoder(2, **SMALL).fit(x)
+    for switch in ("0", "1"):
+        monkeypatch.setenv("DCLIB_CUDA_GRAPHS", switch)
+        model = clone(JOINT[name]).set_params(epochs=2, batch_size=50, precision="32-true", random_state=0)
+        model.set_params(autoencoder=start)
+        with pretend("cuda"):
+            model.fit(x)
+        assert captured == ([50] * 4 if switch == "1" else [])
+        found.append((model.transform(x), model.cluster_centers_, model.history_["loss"]))
+    for eager, replayed in zip(*found, strict=True):
+        assert np.array_equal(eager, replayed)
+    assert not np.array_equal(start.transform(x), found[1][0])  # it has trained
 
 
 def test_one_small_batch(digits, captured, monkeypatch):

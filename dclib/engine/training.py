@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from dclib.engine.callbacks import Checkpoint, History, Progress, Run, check_callbacks
 from dclib.engine.device import deterministic_convolutions, epoch_generator
+from dclib.engine.graphs import graphed
 from dclib.engine.rows import Rows
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ def train(
     seed: int,
     refresh: Callable[[], dict[str, float]] | None = None,
     augment: Augmentation | None = None,
+    replay: nn.Module | None = None,
 ) -> History:
     """Train for `estimator.epochs` in batches of `estimator.batch_size`; `estimator.history_` grows as it goes.
 
@@ -110,6 +112,7 @@ def train(
     refresh(): called before the first epoch and after every epoch, for what a method computes on all rows; returns
     columns for the history. A true "stop" among them ends the training.
     augment: moves the images of every batch.
+    replay: the network that `step` sends each batch through, which a GPU may take as a graph (`dclib.engine.graphs`).
     The estimator's `callbacks` run in order, but Progress and then Checkpoint come last: they show and hold what the
     others added.
     Raises FloatingPointError when a loss is no longer finite, naming the epoch.
@@ -120,24 +123,26 @@ def train(
     estimator.history_ = run.history
     for callback in reversed(callbacks):  # a checkpoint first: the others see where training starts
         callback.on_fit_start(run)
+    shape = min(estimator.batch_size, len(data)), *data.tensor.shape[1:]
     try:
-        if refresh:
-            refresh()
-        while run.epoch < run.epochs and not run.stop:
-            run.epoch += 1
-            losses = _train_epoch(step, _batches(run, estimator.batch_size, augment), fabric)
-            if not all(map(math.isfinite, losses.values())):
-                raise FloatingPointError(
-                    f"{type(estimator).__name__}: the loss is not finite in epoch {run.epoch} ({losses}). "
-                    "Lower learning_rate, or scale X: images to [0, 1], other features to unit variance."
-                )
-            notes = refresh() if refresh else {}
-            # Processes on unlike machines may round to different sides of a threshold: all do what the first one does.
-            run.stop = fabric.broadcast(bool(notes.pop("stop", False)))
-            run.history.rows.append({"epoch": run.epoch, **losses, **notes})
-            for callback in callbacks:
-                callback.on_epoch_end(run)
-                run.stop = fabric.broadcast(run.stop)
+        with graphed(replay, shape, fabric):
+            if refresh:
+                refresh()
+            while run.epoch < run.epochs and not run.stop:
+                run.epoch += 1
+                losses = _train_epoch(step, _batches(run, estimator.batch_size, augment), fabric)
+                if not all(map(math.isfinite, losses.values())):
+                    raise FloatingPointError(
+                        f"{type(estimator).__name__}: the loss is not finite in epoch {run.epoch} ({losses}). "
+                        "Lower learning_rate, or scale X: images to [0, 1], other features to unit variance."
+                    )
+                notes = refresh() if refresh else {}
+                # Processes on unlike machines may round to different sides of a threshold: all do as the first one.
+                run.stop = fabric.broadcast(bool(notes.pop("stop", False)))
+                run.history.rows.append({"epoch": run.epoch, **losses, **notes})
+                for callback in callbacks:
+                    callback.on_epoch_end(run)
+                    run.stop = fabric.broadcast(run.stop)
     finally:
         for callback in callbacks:
             callback.on_fit_end(run)
