@@ -8,6 +8,7 @@ the data set MNIST and writes no file. Exit status 1 if something was found that
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 import os
 import statistics
@@ -201,17 +202,18 @@ def determinism(size: Sizes) -> Iterator[Finding]:
 # --- speed ------------------------------------------------------------------------------------------------------------
 
 
-def compare(size: Sizes, what: str, ways: dict[str, Callable[[Autoencoder], Autoencoder]]) -> Iterator[Finding]:
+def small_if_quick(size: Sizes, model: Any) -> Any:
+    """The model, in quick trials with small batches and a small network of its own."""
+    options = {"batch_size": 50} | ({"hidden": (16,)} if isinstance(model, Autoencoder) else {})
+    return model.set_params(**options) if size.quick else model
+
+
+def compare(size: Sizes, what: str, ways: dict[str, Callable[[Any], Any]], model: Any = None) -> Iterator[Finding]:
     """The same training in several ways, in turns: images a second, and whether the losses end near the first one's."""
+    model = small_if_quick(size, model or Autoencoder(epochs=size.epochs))
 
-    def run(way: Callable[[Autoencoder], Autoencoder]) -> Callable[[int], float]:
-        def train(seed: int) -> float:
-            model = Autoencoder(epochs=size.epochs, random_state=seed)
-            if size.quick:
-                model.set_params(hidden=(16,), batch_size=50)
-            return way(model).history_["loss"][-1]
-
-        return train
+    def run(way: Callable[[Any], Any]) -> Callable[[int], float]:
+        return lambda seed: way(copy.deepcopy(model).set_params(random_state=seed)).history_["loss"][-1]
 
     for way in ways.values():
         run(way)(0)  # whatever a first call loads is loaded now
@@ -235,14 +237,18 @@ def precisions(size: Sizes) -> Iterator[Finding]:
 
 
 def graphs(size: Sizes) -> Iterator[Finding]:
-    def way(switch: str) -> Callable[[Autoencoder], Autoencoder]:
-        def fit(model: Autoencoder) -> Autoencoder:
+    def way(switch: str) -> Callable[[Any], Any]:
+        def fit(model: Any) -> Any:
             with mock.patch.dict(os.environ, DCLIB_CUDA_GRAPHS=switch):
                 return model.fit(size.data.x)
 
         return fit
 
-    yield from compare(size, "CUDA graphs", {"off": way("0"), "on (DCLIB_CUDA_GRAPHS=1)": way("1")})
+    ways = {"off": way("0"), "on (DCLIB_CUDA_GRAPHS=1)": way("1")}
+    yield from compare(size, "CUDA graphs", ways)
+    start = small_if_quick(size, Autoencoder(epochs=size.epochs, random_state=0)).fit(size.data.x)
+    dec = DEC(autoencoder=start, n_init=1, epochs=size.epochs, tol=0)
+    yield from compare(size, "CUDA graphs, DEC with its start", ways, dec)
 
 
 def host_data(size: Sizes) -> Iterator[Finding]:

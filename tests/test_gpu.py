@@ -81,6 +81,7 @@ def test_every_trial_runs(machine, monkeypatch, capsys):
         "      precision that is taken by default: ",
         "ok    precision, batches of 50: bf16-mixed: ",
         "ok    CUDA graphs: on (DCLIB_CUDA_GRAPHS=1): ",
+        "ok    CUDA graphs, DEC with its start: on (DCLIB_CUDA_GRAPHS=1): ",
         "ok    data: in main memory: ",
         "      augmented DEC from nothing: ACC 0.",
         "      several GPUs: this machine has one: not tried",

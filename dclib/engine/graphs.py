@@ -42,7 +42,7 @@ def graphed(network: nn.Module | None, shape: tuple[int, ...], fabric: Fabric) -
     if network is None or not wanted or next(network.buffers(), None) is not None:
         yield
         return
-    sample = torch.zeros(shape, device=fabric.device)
+    sample, tensors_of = torch.zeros(shape, device=fabric.device), _TensorsOf(network)
     with fabric.autocast():
         with torch.no_grad():
             present = [out is not None for out in network(sample)]
@@ -50,7 +50,7 @@ def graphed(network: nn.Module | None, shape: tuple[int, ...], fabric: Fabric) -
         torch.set_autocast_cache_enabled(False)  # weights rounded to bfloat16 must be rounded again in each step
         try:
             # A part that is left out has weights that nothing depends on.
-            captured = torch.cuda.make_graphed_callables(_TensorsOf(network), (sample,), allow_unused_input=True)
+            torch.cuda.make_graphed_callables(tensors_of, (sample,), allow_unused_input=True)  # another `forward`
         finally:
             torch.set_autocast_cache_enabled(cached)
     as_usual = network.forward
@@ -58,7 +58,7 @@ def graphed(network: nn.Module | None, shape: tuple[int, ...], fabric: Fabric) -
     def forward(x: Tensor):
         if not network.training or x.shape != sample.shape:
             return as_usual(x)
-        found = iter(captured(x))
+        found = iter(tensors_of(x))
         return tuple(next(found) if here else None for here in present)
 
     network.forward = forward
