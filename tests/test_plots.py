@@ -122,6 +122,13 @@ def test_clusters_names_at_medians_and_paths():
     assert ax.lines[-1].get_xydata().tolist() == [[0, 0], [1, 2], [2, 2]]
 
 
+def test_names_of_clusters_in_one_place_do_not_overlap():
+    x = np.array([[0.0, 0], [10, 10], [0, 0.1], [10, 10.1], [0, 10], [10, 0]])
+    ax = plots.clusters(x, [0, 0, 1, 1, 2, 2], names=["a", "b", "c"])
+    heights = sorted(t.get_position()[1] for t in ax.texts)
+    assert len(heights) == 3 and np.diff(heights).min() > 0.5
+
+
 @pytest.mark.parametrize("x", [np.zeros((3, 3)), np.zeros(4)])
 def test_clusters_wants_the_plane(x):
     with pytest.raises(ValueError, match=r"points \(n, 2\)"):

@@ -209,12 +209,15 @@ def clusters(
         if labels is None:
             ax.scatter(x[:, 0], x[:, 1], s=size, color=GRAY, alpha=0.5, linewidths=0)
         else:
-            labels = np.asarray(labels)
+            labels, named, gap = np.asarray(labels), [], 0.06 * np.ptp(x, axis=0).max()
             for k in np.unique(labels):
                 own = x[labels == k]
                 ax.scatter(own[:, 0], own[:, 1], s=size, color=color(k), marker=marker(k), alpha=0.6, linewidths=0)
                 if names is not None:
                     at = np.asarray(centers)[k] if centers is not None else np.median(own, axis=0)
+                    while centers is None and any(np.abs(at - other).max() < gap for other in named):
+                        at = at + [0, gap]  # above the name that is there already
+                    named.append(at)
                     label(ax, at[0], at[1], names[k], color=text_color(k))
         if paths is not None:
             for k, path in enumerate(np.asarray(paths).transpose(1, 0, 2)):
