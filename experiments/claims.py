@@ -6,7 +6,7 @@ and the tables of the pages do not show it.
 
 import math
 
-from experiments.samplawski_autoencoded import DIMENSIONS, LOG_LOSS, LOG_V, SIGMAS
+from experiments.samplawski_autoencoded import DIMENSIONS, LOG_DENOISING, LOG_FITTED, LOG_LOSS, LOG_UNITS, LOG_V
 from experiments.verdicts import Claim
 
 NGUYEN, BHATTARAI, SAMPLAWSKI, LEE, LIM = "Nguyen", "Bhattarai", "Samplawski", "Lee", "Lim"
@@ -124,11 +124,6 @@ def _samplawski() -> list[Claim]:
         "samplawski_kmeans/mean-long",
     ]
     minibatch = ["samplawski_kmeans/minibatch-100", "samplawski_kmeans/minibatch"]
-    # V of his public logs: the highest of the checkpoints, and the last.
-    logs = {64: (0.415, 0.412), 128: (0.489, 0.467), 200: (0.546, 0.542), 256: (0.553, 0.538), 300: (0.548, 0.538)}
-    logs |= {400: (0.537, 0.528)}
-    denoising = (0.545, 0.543, 0.533, 0.533, 0.531, 0.516, 0.507, 0.488, 0.458, 0.420)
-    fitted = {0: 0.533, 50: 0.550, 70: 0.503, 80: 0.168, 90: 0.0, 100: 0.0}
     long = "samplawski_autoencoded/long-"
     claims = [
         Claim(SAMPLAWSKI, "table 1", "gradient k-means, V", ".533", 0.533, table_1, "scores.v_measure", headline=True),
@@ -181,7 +176,7 @@ def _samplawski() -> list[Claim]:
         ),
     ]
     for d in DIMENSIONS[1:]:
-        best, last = logs[d]
+        best, last = LOG_UNITS[d]
         runs = [f"{long}{d}"]
         for what, value, key in (("best checkpoint", best, "max"), ("last", last, "last")):
             printed = f"V {value:.3f} (log)".replace("0.", ".", 1)
@@ -244,7 +239,7 @@ def _samplawski() -> list[Claim]:
             reason="one cluster has all images from the first epoch to the eightieth; the log's learning rate is 1e-4",
         )
     )
-    for sigma, value in fitted.items():
+    for sigma, value in LOG_FITTED.items():
         claims.append(
             Claim(
                 SAMPLAWSKI,
@@ -257,7 +252,7 @@ def _samplawski() -> list[Claim]:
                 reason="his runs under noise end after 6,000 steps, ours after 30,000" if sigma in (70, 80) else "",
             )
         )
-    for sigma, value in zip(SIGMAS, denoising, strict=True):
+    for sigma, value in LOG_DENOISING.items():
         claims.append(
             Claim(
                 SAMPLAWSKI,
@@ -282,7 +277,7 @@ def _samplawski() -> list[Claim]:
         )
         for sigma, value, reason in (
             (70, 0.495, ""),
-            (80, 0.151, "how the centers leave one another is a matter of luck"),
+            (80, 0.151, "how the centres leave one another is a matter of luck"),
         )
     ]
     claims += [
@@ -294,7 +289,7 @@ def _samplawski() -> list[Claim]:
             0.0,
             ["samplawski_autoencoded/seeded-noise-100"],
             "scores.v_measure",
-            reason="from the pseudo-identity one center takes all images: the start fails, not k-means, which does "
+            reason="from the pseudo-identity one centre takes all images: the start fails, not k-means, which does "
             "better than his denoising model (V .420)",
             headline=True,
         ),

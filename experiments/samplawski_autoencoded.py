@@ -41,6 +41,12 @@ SIGMAS = tuple(range(10, 101, 10))
 # V in his log with 256 units after so many epochs of 600 steps, and the mean loss of all steps so far.
 LOG_V = {10: 0.0, 20: 0.0029, 30: 0.0856, 40: 0.1943, 50: 0.3518, 60: 0.3869, 70: 0.4102, 80: 0.4881, 90: 0.5255}
 LOG_V |= {100: 0.5196, 110: 0.5282, 120: 0.5361, 130: 0.5387, 140: 0.5396, 150: 0.5421, 300: 0.5378}
+# The highest V of his checkpoints and the last, by hidden units; the highest with denoising, on noisy images, and of
+# k-means fitted to noisy images (6,000 steps), by the noise's standard deviation.
+LOG_UNITS = {64: (0.415, 0.412), 128: (0.489, 0.467), 200: (0.546, 0.542), 256: (0.553, 0.538), 300: (0.548, 0.538)}
+LOG_UNITS |= {400: (0.537, 0.528)}
+LOG_DENOISING = dict(zip(SIGMAS, (0.545, 0.543, 0.533, 0.533, 0.531, 0.516, 0.507, 0.488, 0.458, 0.420), strict=True))
+LOG_FITTED = {0: 0.533, 50: 0.550, 70: 0.503, 80: 0.168, 90: 0.0, 100: 0.0}
 LOG_LOSS = {1: 6917.97, 10: 5111.90, 30: 4116.73, 50: 3482.04, 100: 2581.11}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import fill
 
 from matplotlib.figure import Figure
 
@@ -66,7 +67,7 @@ class ClaimExplorer(Demo):
     def still(self) -> tuple[Figure, str]:
         shown = [c for c in self.settings["claims"] if c["headline"] and c["score"] in ("ACC", "V", "ARI", "AMI")]
         shown = shown or self.settings["claims"][:1]
-        fig, ax = plots.figure(width=11, height=1.4 + 0.55 * len(shown))
+        fig, ax = plots.figure(width=12, height=1.4 + 0.66 * len(shown))
         for row, claim in enumerate(shown):
             values = [value for reading in claim["readings"] for value in reading["values"]]
             ax.scatter(values, [row] * len(values), s=110, color=plots.color(0), alpha=0.6, linewidths=0)
@@ -74,7 +75,7 @@ class ClaimExplorer(Demo):
                 ax.plot(claim["value"], row, "D", ms=13, mfc="none", mec="black", mew=2.2)
             for rival in claim["rivals"]:
                 ax.plot(rival["values"], [row + 0.25] * len(rival["values"]), "|", ms=12, mew=2.5, color=plots.GRAY)
-        names = [f"{c['paper'].split()[0]}: {_short(c['what'])}" for c in shown]
+        names = [fill(f"{c['paper'].split()[0]}: {c['what'].partition(': ')[2] or c['what']}", 46) for c in shown]
         with plots.style():
             ax.set_yticks(range(len(shown)), names)
             ax.set(ylim=(len(shown) - 0.4, -0.6), xlim=(-0.02, 1.02))
@@ -83,8 +84,3 @@ class ClaimExplorer(Demo):
             "A row for each of the main claims: our runs as dots, a dot a seed, the printed number as a diamond, and "
             "the runs of a rival as strokes."
         )
-
-
-def _short(text: str, most: int = 44) -> str:
-    text = text.partition(": ")[2] or text
-    return text if len(text) <= most else text[: most - 1].rpartition(" ")[0] + " …"

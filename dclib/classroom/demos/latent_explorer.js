@@ -44,17 +44,16 @@ export function render({ model, el }) {
 
   const visible = i => !wrong.checked || (colours.value === kinds[0]
     ? kinds.some(k => labels[k][i] !== labels[kinds[0]][i]) : labels[colours.value][i] !== labels[kinds[0]][i]);
-  const name = (kind, k) => kind === kinds[0] ? names[k] : `the cluster of ${names[k] ?? k}`;
 
   function show() { back.disabled = !steps.canBack; tell(); plane.redraw(); shown.redraw(); }
   function tell() {
     const { rows } = steps.now, seen = points.filter((_, i) => visible(i)).length;
     if (looked >= 0) {
       says.say(`<b>${kinds[0]} ${names[labels[kinds[0]][looked]]}</b>: ` +
-        kinds.slice(1).map(k => `${k} puts it into ${name(k, labels[k][looked])}`).join(", ") + ".");
+        kinds.slice(1).map(k => `${k} says ${names[labels[k][looked]] ?? labels[k][looked]}`).join(", ") + ".");
     } else if (rows.length) {
       const list = kind => counted(labels[kind], rows).slice(0, 4).map(([k, n]) => `${n} × ${names[k] ?? k}`).join(", ");
-      says.say(`<b>${rows.length} points:</b> ` + kinds.map(k => `${k} ${list(k)}`).join("; ") + ".");
+      says.say(`<b>${rows.length} point${rows.length > 1 ? "s" : ""}.</b> ` + kinds.map(k => `${k}: ${list(k)}`).join("; ") + ".");
     } else says.say(`<b>${seen} images</b>, coloured by ${colours.value}. Move over a point, or drag around some of them.`);
   }
   function take(polygon, rows) { steps.add({ polygon, rows: rows.filter(visible) }); looked = -1; show(); }

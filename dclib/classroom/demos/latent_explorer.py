@@ -70,11 +70,11 @@ class LatentExplorer(Demo):
         )
 
     def still(self) -> tuple[Figure, str]:
-        points, kinds = np.array(self.settings["points"]), self.settings["labels"]
+        points, kinds, names = np.array(self.settings["points"]), self.settings["labels"], self.settings["names"]
+        names = names + [str(k) for k in range(len(names), 1 + max(map(max, kinds.values())))]  # more clusters
         fig, axes = plots.figure(1, len(kinds), width=12, height=4.2)
         for ax, (name, values) in zip(np.atleast_1d(axes), kinds.items(), strict=True):
-            plots.clusters(points, np.array(values), ax=ax, size=14, title=f"by {name}")
-            ax.set(xlabel="", ylabel="", xticks=[], yticks=[])
+            plots.embedding(points, np.array(values), ax=ax, names=names, size=14, title=f"by {name}")
         return fig, f"Codes of {len(points)} images in the plane, coloured by {', then by '.join(kinds)}."
 
 
