@@ -19,8 +19,8 @@ FLOORS = (
     ("engine",),
     ("engine.device", "engine.validation"),
     ("engine.rows", "engine.graphs"),
-    ("engine.processes", "engine.callbacks", "engine.elkan"),
-    ("engine.saving", "engine.training", "engine.starts"),
+    ("engine.processes", "engine.callbacks", "engine.steps"),
+    ("engine.saving", "engine.training", "engine.starts", "engine.elkan"),
     # the subjects, one a file
     ("kmeans", "networks", "augmentation", "features"),
     ("gradient_kmeans", "balanced_kmeans", "autoencoder", "stored_features"),

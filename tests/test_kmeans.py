@@ -131,6 +131,30 @@ def test_fewer_distinct_points_than_clusters_warn_and_stay_finite():
     assert model.inertia_ < 1e-12  # rounding
 
 
+@pytest.mark.parametrize("k", [1, 3, 40])
+def test_steps_that_go_on_from_the_last_are_those_from_nothing(k):
+    """Labels and sums, which change by the samples that move, against `assign` and `update` in every iteration."""
+    generator = torch.Generator().manual_seed(k)
+    x = torch.randn(3000, 5, generator=generator, dtype=torch.float64)
+    weight = torch.randint(0, 3, (3000,), generator=generator).double()
+    steps, centers, moves = PlainSteps(x, weight, k), x[:k].clone(), []
+    for _ in range(8):
+        loss, moved = steps.assign(centers)
+        labels, distances = assign(x, centers)
+        assert torch.equal(steps.labels, labels)
+        assert loss.item() == pytest.approx(float(weight @ distances))
+        means, weights = update(x, labels, k, weight)
+        sums, totals = steps.totals()
+        assert torch.equal(totals, weights)
+        assert torch.allclose(sums, means * weights[:, None], atol=1e-9)
+        moves.append(int(moved))
+        centers = means
+    assert moves[0] == 3000  # all have a label now
+    assert (moves[1:] == [0] * 7) if k == 1 else 0 < moves[-1] < moves[1] < 3000
+    steps.reassign(labels.flip(0))
+    assert torch.allclose(steps.totals()[0], update(x, labels.flip(0), k, weight)[0] * steps.totals()[1][:, None])
+
+
 def test_more_samples_than_float32_can_count_one_by_one():
     n = 2**24 + 1000
     x = torch.ones(n, 1)

@@ -7,13 +7,14 @@ import warnings
 import torch
 from torch import Tensor
 
-from dclib.engine.rows import Shifted, cluster_sums, row_blocks, squared_norms
+from dclib.engine.rows import Shifted, row_blocks
+from dclib.engine.steps import LloydSteps, nonzero
 
 # A distance alone takes about as long as so many of them in one matrix product.
 _ALONE = 25
 
 
-class ElkanSteps:
+class ElkanSteps(LloydSteps):
     """E- and M-step of Lloyd's algorithm on x (n, d) that compute only the distances that may matter (Elkan 2003).
 
     Kept are, for each sample, an upper bound on the distance to its own center and lower bounds on those to all others.
@@ -30,11 +31,8 @@ class ElkanSteps:
     """
 
     def __init__(self, x: Tensor | Shifted, weight: Tensor, n_clusters: int):
-        n, d = x.shape
-        self.x, self.weight, self.n_steps, self.spent = x, weight, 0, 0
-        self.norms = squared_norms(x)
-        self.labels = torch.full((n,), -1)
-        self.sums = torch.zeros(n_clusters, d, dtype=torch.float64)  # since changes add up
+        super().__init__(x, weight, n_clusters)
+        n, self.n_steps, self.spent = len(x), 0, 0
         self.square = weight.double() @ self.norms.double()
         # A bound is kept as it was when it was computed, with what its center had drifted until then: added to lower,
         # taken from upper bounds. So taking off the drift of today leaves what the center drifted since.
@@ -59,14 +57,10 @@ class ElkanSteps:
             width = len(centers) if isinstance(self.x, Tensor) else self.x.shape[1]
             for block in row_blocks(len(self.x), width):
                 labels[block] = self._compare_some(block)
-        changed = self._take(labels)
+        rows = nonzero(labels != self.labels)
+        changed = self._move(rows, labels[rows])
         self.n_steps += 1
         return torch.stack([self._loss(), torch.tensor(changed, dtype=torch.float64)])
-
-    def totals(self) -> tuple[Tensor, Tensor]:
-        """For the M-step: weighted sums of the clusters (k, d) and their weights (k,), float64."""
-        weights = torch.zeros(len(self.sums), dtype=torch.float64)
-        return self.sums, weights.index_add_(0, self.labels, self.weight.double())
 
     def reassign(self, labels: Tensor) -> None:
         """Take these labels (n,) instead, whether a center is near or not."""
@@ -74,28 +68,13 @@ class ElkanSteps:
         self.upper[rows] = torch.inf
         self.lower[rows, self.labels[rows]] = -torch.inf
         self.lower[rows, labels[rows]] = torch.inf
-        self._take(labels)
+        super().reassign(labels)
 
     def _loss(self) -> Tensor:
         """Σ w ‖x − μ‖² = Σ w ‖x‖² − Σ_k (2 μ_k · S_k − W_k ‖μ_k‖²), with the clusters' sums S and weights W."""
         sums, weights = self.totals()
         centers = self.centers.double()
         return self.square - (centers * (2 * sums - weights[:, None] * centers)).sum()
-
-    def _take(self, labels: Tensor) -> int:
-        """Change labels and sums -> how many labels changed."""
-        (n, d), k = self.x.shape, len(self.sums)
-        rows = (labels != self.labels).nonzero()[:, 0]
-        if 2 * len(rows) > n:  # as in the first steps: adding all is less work
-            self.sums.zero_()
-            for block in row_blocks(n, d):
-                self.sums += cluster_sums(self.x[block], labels[block], k, self.weight[block])
-        else:
-            for part in (rows[block] for block in row_blocks(len(rows), d)):
-                x, weight = self.x[part], self.weight[part]
-                self.sums += cluster_sums(x, labels[part], k, weight) - cluster_sums(x, self.labels[part], k, weight)
-        self.labels = labels
-        return len(rows)
 
     def _compare_all(self, block: slice) -> Tensor:
         """Labels of these rows, with all distances."""
