@@ -20,6 +20,7 @@ from dclib.autoencoded_kmeans import AutoencodedKMeans
 from dclib.classroom import demos, plots
 from dclib.classroom.demos import collapse_player, dec_stepper
 from dclib.classroom.demos import cost_calculator as costs
+from dclib.classroom.demos import lloyd_stepper as lloyd
 from dclib.classroom.demos.demo import Demo, joined_script, page, refreshed
 from dclib.classroom.demos.discriminator_surface import HIDDEN
 from dclib.classroom.demos.discriminator_surface import gallery as surface_scenes
@@ -30,7 +31,7 @@ from dclib.dec import kl_divergence, soft_assignment, target_distribution
 from dclib.gaussian_clusters import move_clusters
 from dclib.gmm import COVARIANCE_TYPES, GaussianMixture, Mixture, em_step, log_joint
 from dclib.gradient_kmeans import hard_gradient, soft_gradient, soft_loss
-from dclib.kmeans import squared_distances
+from dclib.kmeans import KMeans, assign, squared_distances, update
 from dclib.metrics import psnr
 from dclib.networks import Discriminator
 from experiments.claims import CLAIMS
@@ -38,6 +39,7 @@ from experiments.verdicts import Claim, Verdict, exhibits, judge
 
 FOLDER = Path(demos.__file__).parent
 DEMOS = [
+    demos.LloydStepper,
     demos.EMStepper,
     demos.SoftPull,
     demos.LatentExplorer,
@@ -131,6 +133,119 @@ def test_the_page_draws_at_random_from_a_seed():
     assert [normal, chosen] == again != other
     assert abs(np.mean(normal)) < 0.06 and abs(np.std(normal) - 1) < 0.05
     assert sorted(chosen) == list(range(50)) != chosen
+
+
+# --- Lloyd's algorithm ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_assign_update_and_loss_of_the_page_are_those_of_dclib(seed):
+    rng = np.random.default_rng(seed)
+    k = 2 + seed
+    x, centers = rng.normal(size=(70, 2)) * [3, 1], rng.normal(size=(k, 2))
+    centers = np.concatenate([centers, [[40.0, 0.0]]])  # this one has no point
+    code = """(() => { const labels = assign(input.x, input.centers), moved = update(input.x, labels, input.centers);
+        return { labels, moved, before: lossOf(input.x, labels, input.centers), after: lossOf(input.x, labels, moved),
+                 masses: masses(input.x, input.centers) }; })()"""
+    got = in_page("lloyd_stepper", code, {"x": x.tolist(), "centers": centers.tolist()})
+    rows, weight = torch.from_numpy(x), torch.ones(len(x)).double()
+    labels, squares = assign(rows, torch.from_numpy(centers))
+    means, counts = update(rows, labels, k + 1, weight)
+    assert got["labels"] == labels.tolist()
+    assert np.allclose(got["moved"][:k], means[:k], atol=1e-12) and (counts[:k] > 0).all() and counts[k] == 0
+    assert got["moved"][k] == [40, 0]  # it stays
+    assert got["before"] == pytest.approx(squares.sum().item())
+    assert got["after"] == pytest.approx((rows - means[labels]).square().sum().item()) and got["after"] < got["before"]
+    assert np.allclose(got["masses"], squares / squares.sum(), atol=1e-12)
+
+
+LLOYD = """input.map(([x, centers]) => {
+  let state = started(centers), count = 0;
+  const phases = [];
+  while (state.phase !== "stuck" && ++count < 300) { state = next(x, state); phases.push(state.phase); }
+  return { ...state, phases, after: next(x, state).losses.length };
+})"""
+
+
+def test_the_page_plays_lloyds_algorithm_to_the_end_of_dclibs():
+    x = [plane_points(seed) for seed in range(4)]
+    starts = [points[np.random.default_rng(seed).permutation(len(points))[:3]] for seed, points in enumerate(x)]
+    found = in_page("lloyd_stepper", LLOYD, [[p.tolist(), s.tolist()] for p, s in zip(x, starts, strict=True)])
+    for points, start, state in zip(x, starts, found, strict=True):
+        model = KMeans(3, init=start, tol=0).fit(points)
+        assert state["labels"] == model.labels_.tolist()
+        assert np.allclose(state["centers"], model.cluster_centers_, atol=1e-9)
+        assert state["losses"][-1] == pytest.approx(model.inertia_)
+        assert len(state["path"]) - 1 == len(state["losses"]) // 2 == model.n_iter_ - 1
+        assert (np.diff(state["losses"]) <= 1e-9).all() and state["after"] == len(state["losses"])
+        expected = ["assigned", "moved"] * (len(state["path"]) - 1) + ["stuck"]
+        assert state["phases"] == expected and state["changed"] == 0
+        labels, path = lloyd.played(points, start)
+        assert labels.tolist() == state["labels"] and np.allclose(path, state["path"], atol=1e-9)
+
+
+def test_kmeans_plus_plus_of_the_page_draws_by_its_masses():
+    x = [[0, 0], [1, 0], [3, 0]]
+    code = """(() => { const g = random(7);
+        return [...Array(2000)].map(() => plusPlus(input, 2, g.uniform).map(p => input.indexOf(p))); })()"""
+    pairs = np.array(in_page("lloyd_stepper", code, x))
+    assert (pairs[:, 0] != pairs[:, 1]).all()
+    after_zero = pairs[pairs[:, 0] == 0, 1]
+    assert 550 < len(after_zero) < 780 and 0.86 < (after_zero == 2).mean() < 0.94  # 9 of 10
+    assert in_page("lloyd_stepper", "plusPlus(input, 2, () => 0.5)", [[1, 1], [1, 1]]) == [[1, 1], [1, 1]]
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_borders_lie_halfway_and_no_third_centre_is_nearer(seed):
+    rng = np.random.default_rng(seed)
+    centers, (x0, x1, y0, y1) = rng.uniform(-6, 6, (2 + 2 * seed, 2)), lloyd.VIEW
+    pieces = np.array(in_page("lloyd_stepper", "borders(input[0], input[1])", [centers.tolist(), list(lloyd.VIEW)]))
+    for piece in pieces:
+        for share in (0.001, 0.3, 0.999):
+            at = piece[0] + share * (piece[1] - piece[0])
+            distances = np.sort(((centers - at) ** 2).sum(1))
+            assert distances[1] == pytest.approx(distances[0], abs=1e-8)
+            assert x0 - 1e-9 <= at[0] <= x1 + 1e-9 and y0 - 1e-9 <= at[1] <= y1 + 1e-9
+    grid = np.stack(np.meshgrid(np.linspace(x0, x1, 300), np.linspace(y0, y1, 300)), -1)
+    nearest = ((grid[:, :, None] - centers) ** 2).sum(3).argmin(2)
+    meet = {tuple(sorted(pair)) for pair in zip(nearest[:, 1:].ravel(), nearest[:, :-1].ravel(), strict=True)}
+    meet |= {tuple(sorted(pair)) for pair in zip(nearest[1:].ravel(), nearest[:-1].ravel(), strict=True)}
+    neighbours = {(a, b) for a, b in meet if a != b}
+    middles = pieces.mean(1)
+    touching = {tuple(sorted(((centers - m) ** 2).sum(1).argsort()[:2].tolist())) for m in middles}
+    assert len(pieces) == len(touching) and neighbours <= touching
+
+
+def test_what_the_scenes_of_lloyd_say():
+    bad, six, long, sizes, rings, none, far = lloyd.gallery()
+
+    def end(scene, start=None):
+        x = np.array(scene["points"])
+        labels, path = lloyd.played(x, scene["start"] if start is None else start)
+        return labels, path[-1], np.square(x - path[-1][labels]).sum()
+
+    def drawn(scene, seeds=range(10)):
+        x, k = np.array(scene["points"]), len(scene["start"])
+        return [end(scene, x[np.random.default_rng(s).permutation(len(x))[:k]])[2] for s in seeds]
+
+    labels, _, stuck = end(bad)
+    assert set(labels[:40]) == {0, 1} and set(labels[40:]) == {2} and stuck > 5 * min(drawn(bad))
+    assert len({round(v) for v in drawn(six)}) > 4
+    labels, _, right = end(long)
+    assert labels.tolist() == [0] * 50 + [1] * 50 and end(long, [[-5, 0], [5, 0]])[2] < 0.7 * right
+    labels, centers, found = end(sizes)
+    x = np.array(sizes["points"])
+    true = sum(np.square(own - own.mean(0)).sum() for own in (x[:140], x[140:]))
+    assert (labels[140:] == 1).all() and (labels[:140] == 1).sum() > 10 and found < true
+    labels, _, _ = end(rings)
+    assert set(labels[:40]) == {0, 1} == set(labels[40:])
+    assert np.bincount(end(none)[0], minlength=4).min() > 15
+    assert np.bincount(end(far)[0], minlength=3)[2] == 0
+    for scene in (bad, six, long, sizes, rings, none, far):
+        assert (np.abs(scene["points"]) <= lloyd.HIGH).all() and 2 <= len(scene["start"]) <= 6
+    for options, message in (({"dataset": 7}, "0 to 6"), ({"seed": 31}, "0 to 30")):
+        with pytest.raises(ValueError, match=message):
+            demos.LloydStepper(**options)
 
 
 # --- EM ---------------------------------------------------------------------------------------------------------------

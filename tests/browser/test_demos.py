@@ -17,6 +17,7 @@ from dclib.classroom import demos
 from dclib.classroom.demos.demo import page as html_page
 
 DEMOS = [
+    demos.LloydStepper,
     demos.EMStepper,
     demos.SoftPull,
     demos.LatentExplorer,
@@ -60,6 +61,73 @@ def place(root, x, y, view):
         box["x"] + left + (x - x0) / (x1 - x0) * (box["width"] - left - right),
         box["y"] + top + (y1 - y) / (y1 - y0) * (box["height"] - top - bottom),
     )
+
+
+def drag(root, start, end, view):
+    root.page.mouse.move(*place(root, *start, view))
+    root.page.mouse.down()
+    root.page.mouse.move(*place(root, *end, view), steps=4)
+    root.page.mouse.up()
+
+
+def play_lloyd(root):
+    drawn(root, "120 points, 3 centres, start")
+    assert root.get_by_role("button", name="Back").is_disabled()
+    press(root, "Next: assign")
+    says(root, "120 of 120 points joined")
+    press(root, "Next: update")
+    says(root, "each centre moved")
+    press(root, "Back")
+    says(root, "Assign:")
+    press(root, "Run")
+    says(root, "Is there a better end?")
+    stuck = root.locator(".dclib-caption").text_content()
+    assert root.get_by_role("button", name="Stuck", exact=True).is_disabled()
+    press(root, "New start")
+    drawn(root, "start")
+    press(root, "Run")
+    says(root, "The lowest of 2 starts.")
+    ends = root.locator("canvas").nth(2)
+    assert ends.get_attribute("data-drawn") == "2 starts"
+    root.get_by_label("seed").focus()
+    root.page.keyboard.press("Home")  # the first start again
+    press(root, "Run")
+    says(root, "The lowest of 2 starts is")
+    assert root.locator(".dclib-caption").text_content().startswith(stuck.partition(" Is there")[0])
+    root.locator("select").nth(1).select_option(label="k-means++")
+    press(root, "Run")
+    says(root, "of 3 starts")
+    root.locator("select").first.select_option(label="a centre too far away")
+    press(root, "Next: assign")
+    says(root, "A trap: the green centre has no point")
+    says(root, "dclib moves it")
+
+    # Own points by mouse and by keyboard; centres and points are dragged by both.
+    view = demos.lloyd_stepper.VIEW
+    press(root, "Own points")
+    says(root, "Place at least 3 points")
+    root.get_by_label("clusters k").focus()
+    root.page.keyboard.press("ArrowLeft")
+    for x, y in ((-5, -4), (-5, 4), (5, -4), (5, 4)):
+        root.page.mouse.click(*place(root, x, y, view))
+    root.locator("canvas").first.focus()
+    for key in ("Shift+ArrowUp", "Shift+ArrowUp", "Enter"):
+        root.page.keyboard.press(key)
+    drawn(root, "5 points, 2 centres, start")
+    press(root, "Run")
+    says(root, "Stuck")
+    press(root, "Copy as dclib code")
+    code = root.locator("textarea").input_value()
+    assert "KMeans(2" in code
+    compile(code, "copied", "exec")
+    start = [float(v) for v in re.findall(r"-?\d+\.?\d*", code.partition("start = ")[2].partition("\n")[0])[:2]]
+    press(root, "Reset")
+    drag(root, start, (-1, -6.5), view)
+    says(root, "Your start.")
+    press(root, "Run")
+    says(root, "of 2 starts")
+    drag(root, (5, 4), (8, 6), view)  # a point, unless a centre is in its place: both are a new start
+    drawn(root, "5 points, 2 centres, start")
 
 
 def play_em(root):
@@ -405,6 +473,7 @@ def play_sheets(root):
 
 
 PLAY = {
+    "lloyd_stepper": play_lloyd,
     "dec_stepper": play_dec,
     "em_stepper": play_em,
     "soft_pull": play_pull,
