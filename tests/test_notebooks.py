@@ -22,8 +22,8 @@ import store_outputs  # noqa: E402
 LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 CELLS = range(20, 41)
 MOST_LINES = 20
-# The form that lessons have; three older ones are longer.
-LONG = {"00", "01", "02"}
+# The form that lessons have; one older lesson is longer.
+LONG = {"02"}
 MOST_SECTIONS, MOST_WORDS, MOST_WORDS_A_CELL, MOST_LINES_A_CELL = 8, 1900, 120, 15
 PICTURES = ("image/png", "image/jpeg")
 FOLDERS = "home|root|tmp|var|opt|mnt|usr|srv|private|Users|work|workspace|content|kaggle"

@@ -1,22 +1,24 @@
-"""PointCanvas and HoverDigits: the real callbacks, called as the page calls them. In a browser: tests/browser."""
+"""PointCanvas and HoverDigits: what the page is given. In a browser: tests/browser."""
 
 import io
 
 import numpy as np
 import pytest
-from page import click, numbers
 from PIL import Image
 
 from dclib.classroom.demos.point_canvas import HoverDigits, PointCanvas
 
 
+def numbers(packed, columns=2):
+    return np.frombuffer(packed, "<f4").reshape(-1, columns) if columns > 1 else np.frombuffer(packed, "<f4")
+
+
 def test_canvas_holds_what_it_is_given():
-    canvas = PointCanvas([[0, 1], [2, 3]], [1, -1], [[5, 6]])
+    canvas = PointCanvas([[0, 1], [2, 3]], [1, -1])
     assert numbers(canvas.points).tolist() == [[0, 1], [2, 3]]
     assert numbers(canvas.labels, 1).tolist() == [1, -1]
-    assert numbers(canvas.centers).tolist() == [[5, 6]]
     canvas.put([[7, 8]])
-    assert numbers(canvas.points).tolist() == [[7, 8]] and not canvas.labels and not canvas.centers
+    assert numbers(canvas.points).tolist() == [[7, 8]] and not canvas.labels
 
 
 def test_canvas_view_holds_all_points_at_one_scale():
@@ -26,17 +28,6 @@ def test_canvas_view_holds_all_points_at_one_scale():
     assert (x1 - x0) / 500 == pytest.approx((y1 - y0) / 400)
     same = PointCanvas([[3, 3], [3, 3]]).view  # no extent at all
     assert same[0] < 3 < same[1] and same[2] < 3 < same[3]
-
-
-def test_canvas_calls_back():
-    got = []
-    canvas = PointCanvas(on_place=lambda x, y: got.append((x, y)), on_drag=lambda k, x, y: got.append((k, x, y)))
-    assert canvas.placing
-    click(canvas, kind="place", x=1.5, y=2)
-    click(canvas, kind="drag", index=1, x=3, y=4)
-    click(canvas, kind="something else")
-    assert got == [(1.5, 2.0), (1, 3.0, 4.0)]
-    assert not PointCanvas().placing
 
 
 @pytest.mark.parametrize(
@@ -78,7 +69,6 @@ def test_hover_digits_names_the_classes():
     canvas = HoverDigits(z, np.zeros((6, 8, 8)), [0, 0, 0, 1, 1, 1], names=["zero", "one"])
     assert [(t["text"], t["x"], t["y"]) for t in canvas.tags] == [("zero", 1.0, 0.0), ("one", 9.0, 8.0)]
     assert numbers(canvas.labels, 1).tolist() == [0, 0, 0, 1, 1, 1]
-    assert not canvas.placing
 
 
 def test_hover_digits_draws_a_sample_that_keeps_points_and_images_together():

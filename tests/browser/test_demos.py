@@ -1,6 +1,6 @@
 """All demonstrations in a real Chromium: in JupyterLab, in Voilà, and in a plain page without a kernel or network.
 
-The widgets that lessons 01, 02 and 05 have besides are played in test_lesson_*.py.
+The widgets that lesson 02 has besides are played in test_lesson_*.py.
 """
 
 import re

@@ -1,4 +1,4 @@
-// The half of PointCanvas (point_canvas.py) in the page: points on a canvas, a card on hover, clicks for Python.
+// The half of PointCanvas (point_canvas.py) in the page: points on a canvas, a card on hover.
 const INK = "#333333";
 
 function floats(model, name) {                       // little-endian float32, as numpy sends them
@@ -54,7 +54,7 @@ function render({ model, el }) {
   live.setAttribute("aria-live", "polite");
   root.append(canvas, card, live); el.append(root);
   const g = canvas.getContext("2d");
-  let sprite = null, cursor = null, near = -1, held = null;
+  let sprite = null, cursor = null, near = -1;
 
   const pad = () => model.get("axes") ? { l: 46, r: 8, t: 8, b: 34 } : { l: 4, r: 4, t: 4, b: 4 };
   const color = k => k < 0 ? "#777777" : model.get("colors")[k % model.get("colors").length];
@@ -66,15 +66,14 @@ function render({ model, el }) {
   function scales() {
     const [x0, x1, y0, y1] = model.get("view"), p = pad();
     const w = model.get("width") - p.l - p.r, h = model.get("height") - p.t - p.b;
-    return { x: v => p.l + (v - x0) / (x1 - x0) * w, y: v => p.t + (y1 - v) / (y1 - y0) * h,
-             ux: v => x0 + (v - p.l) / w * (x1 - x0), uy: v => y1 - (v - p.t) / h * (y1 - y0) };
+    return { x: v => p.l + (v - x0) / (x1 - x0) * w, y: v => p.t + (y1 - v) / (y1 - y0) * h };
   }
 
   function draw() {
     const W = model.get("width"), H = model.get("height"), dpr = window.devicePixelRatio || 1, p = pad(), s = scales();
     canvas.width = W * dpr; canvas.height = H * dpr;
     canvas.style.width = W + "px"; canvas.style.aspectRatio = `${W} / ${H}`;
-    canvas.setAttribute("role", model.get("placing") ? "application" : "img");
+    canvas.setAttribute("role", "img");
     canvas.setAttribute("aria-label", model.get("description"));
     g.setTransform(dpr, 0, 0, dpr, 0, 0);
     g.fillStyle = "white"; g.fillRect(0, 0, W, H);
@@ -95,23 +94,6 @@ function render({ model, el }) {
       g.fillStyle = color(k); g.fill();
     }
     g.globalAlpha = 1;
-    const c = floats(model, "centers"), k = c.length / 2, trail = floats(model, "trails");
-    for (let j = 0; j < k && trail.length; j++) {     // steps × k × 2: the way of each center
-      for (const [width, shade] of [[4, "white"], [2, color(j)]]) {
-        g.beginPath(); g.lineWidth = width; g.strokeStyle = shade;
-        for (let t = 0; t < trail.length / (2 * k); t++) {
-          const at = 2 * (t * k + j);
-          g[t ? "lineTo" : "moveTo"](s.x(trail[at]), s.y(trail[at + 1]));
-        }
-        g.stroke();
-      }
-    }
-    for (let j = 0; j < k; j++) {
-      const at = held && held.index === j ? held : { x: c[2 * j], y: c[2 * j + 1] };
-      g.beginPath(); SHAPES["X"](g, s.x(at.x), s.y(at.y), 11);
-      g.lineWidth = 5; g.strokeStyle = "white"; g.stroke(); g.lineWidth = 2; g.strokeStyle = "black"; g.stroke();
-      g.fillStyle = color(j); g.fill();
-    }
     g.font = "bold 18px sans-serif"; g.textAlign = "center"; g.textBaseline = "middle";
     g.lineWidth = 5; g.lineJoin = "round";
     for (const t of model.get("tags")) {
@@ -128,7 +110,7 @@ function render({ model, el }) {
       g.moveTo(cursor.x, cursor.y - 10); g.lineTo(cursor.x, cursor.y + 10); g.stroke();
     }
     g.restore();
-    canvas.dataset.drawn = `${xy.length / 2} points, ${k} centers`;
+    canvas.dataset.drawn = `${xy.length / 2} points`;
   }
 
   function say(i) {
@@ -139,7 +121,6 @@ function render({ model, el }) {
 
   function look(x, y, reach) {                        // the point nearest to (x, y) on the canvas, shown in the card
     const xy = floats(model, "points"), s = scales();
-    if (model.get("placing") && !sprite) return;      // here a card would only be in the way of the next click
     let best = reach * reach, found = -1;
     for (let i = 0; i < xy.length / 2; i++) {
       const d = (s.x(xy[2 * i]) - x) ** 2 + (s.y(xy[2 * i + 1]) - y) ** 2;
@@ -172,37 +153,18 @@ function render({ model, el }) {
     const box = canvas.getBoundingClientRect(), f = model.get("width") / box.width;
     return { x: (event.clientX - box.left) * f, y: (event.clientY - box.top) * f };
   }
-  const inside = (x, y) => {
-    const p = pad();
-    return x >= p.l && x <= model.get("width") - p.r && y >= p.t && y <= model.get("height") - p.b;
-  };
-  const put = (x, y) => {
-    const s = scales();
-    if (inside(x, y)) model.send({ kind: "place", x: s.ux(x), y: s.uy(y) });
-  };
 
   canvas.addEventListener("pointermove", e => {
-    const at = place(e), s = scales();
-    if (held) { held.moved = true; held.x = s.ux(at.x); held.y = s.uy(at.y); draw(); } else look(at.x, at.y, 14);
+    const at = place(e);
+    look(at.x, at.y, 14);
   });
   canvas.addEventListener("pointerleave", () => { near = -1; show(); draw(); });
-  canvas.addEventListener("pointerdown", e => {
-    canvas.focus();
-    if (!model.get("placing")) return;
-    const at = place(e), s = scales(), c = floats(model, "centers");
-    for (let j = 0; j < c.length / 2; j++)
-      if (Math.hypot(s.x(c[2 * j]) - at.x, s.y(c[2 * j + 1]) - at.y) < 14)
-        held = { index: j, x: c[2 * j], y: c[2 * j + 1], moved: false };
-    if (held) canvas.setPointerCapture(e.pointerId);
-  });
-  canvas.addEventListener("pointerup", e => {
-    if (!model.get("placing")) return;
+  canvas.addEventListener("pointerdown", e => {       // by touch there is no hover
     const at = place(e);
-    if (!held) put(at.x, at.y);
-    else if (held.moved && inside(at.x, at.y)) model.send({ kind: "drag", index: held.index, x: held.x, y: held.y });
-    held = null; draw();
+    canvas.focus();
+    look(at.x, at.y, 14);
   });
-  canvas.addEventListener("keydown", e => {           // arrows move a cross-hair, Enter or the space bar clicks there
+  canvas.addEventListener("keydown", e => {           // arrows move a cross-hair
     const W = model.get("width"), H = model.get("height"), step = e.shiftKey ? 40 : 8;
     const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[e.key];
     if (way) {
@@ -210,9 +172,6 @@ function render({ model, el }) {
       const into = (v, end) => Math.min(end, Math.max(0, v));
       cursor = { x: into(cursor.x + step * way[0], W), y: into(cursor.y + step * way[1], H) };
       look(cursor.x, cursor.y, 14); draw();
-    } else if ((e.key === "Enter" || e.key === " ") && model.get("placing")) {
-      cursor = cursor || { x: W / 2, y: H / 2 };
-      put(cursor.x, cursor.y); draw();
     } else if (e.key === "Escape") { cursor = null; near = -1; show(); draw(); }
     else return;
     e.preventDefault(); e.stopPropagation();          // JupyterLab's own shortcuts must not see these keys
@@ -225,10 +184,9 @@ function render({ model, el }) {
     root.dataset.sprite = sprite ? `${sprite.width} × ${sprite.height}` : "";
   }
   model.on("change:sprite", unpack);
-  const drawn = ["points", "labels", "centers", "trails", "view", "tags", "width", "height", "radius", "description", "placing"];
+  const drawn = ["points", "labels", "view", "tags", "width", "height", "radius", "description"];
   for (const name of drawn) model.on("change:" + name, draw);
   model.on("change:points", () => { near = -1; show(); });
-  model.on("change:status", () => { live.textContent = model.get("status"); });
   unpack(); draw();
 }
 export default { render };

@@ -1,10 +1,10 @@
-"""Points that can be hovered and clicked; the page's half is `point_canvas.js`."""
+"""Points that can be hovered; the page's half is `point_canvas.js`."""
 
 from __future__ import annotations
 
 import io
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import anywidget
@@ -17,7 +17,7 @@ from dclib.classroom import plots
 _CSS = """
 .dclib-points { position: relative; max-width: 100%; width: fit-content; }
 .dclib-points canvas { touch-action: none; }
-.dclib-points > canvas { display: block; max-width: 100%; cursor: crosshair; }
+.dclib-points > canvas { display: block; max-width: 100%; }
 .dclib-points > canvas:focus-visible { outline: 3px solid #0072b2; outline-offset: 1px; }
 .dclib-card { position: absolute; pointer-events: none; padding: 4px 6px; background: white; color: #222222;
   border: 1px solid #555555; border-radius: 4px; font: 15px sans-serif; text-align: center; z-index: 5; }
@@ -52,11 +52,10 @@ def sprite_of(images) -> tuple[bytes, tuple[int, int]]:
 
 
 class PointCanvas(anywidget.AnyWidget):
-    """Points that show their picture on hover and, with `placing`, take clicks. Drawn by the page, without the kernel.
+    """Points that show their picture on hover. Drawn by the page, without the kernel.
 
-    points (n, 2), labels (n,) with −1 for none, centers (k, 2), trails (steps, k, 2). images: as `plots.pictures`
-    takes them, one a point. on_place(x, y) and on_drag(index, x, y) get data coordinates. From the keyboard: Tab to the
-    picture, arrows (with Shift: faster) move a cross-hair, Enter places a point, Escape leaves.
+    points (n, 2), labels (n,) with −1 for none. images: as `plots.pictures` takes them, one a point. From the keyboard:
+    Tab to the picture, arrows (with Shift: faster) move a cross-hair, Escape leaves.
     """
 
     _esm = Path(__file__).with_name("point_canvas.js")
@@ -64,8 +63,6 @@ class PointCanvas(anywidget.AnyWidget):
 
     points = traitlets.Bytes().tag(sync=True)
     labels = traitlets.Bytes().tag(sync=True)
-    centers = traitlets.Bytes().tag(sync=True)
-    trails = traitlets.Bytes().tag(sync=True)
     view = traitlets.List([0.0, 1.0, 0.0, 1.0]).tag(sync=True)
     names = traitlets.List(traitlets.Unicode()).tag(sync=True)
     captions = traitlets.List(traitlets.Unicode()).tag(sync=True)
@@ -78,25 +75,18 @@ class PointCanvas(anywidget.AnyWidget):
     height = traitlets.Int(420).tag(sync=True)
     radius = traitlets.Float(5.0).tag(sync=True)
     axes = traitlets.Bool(True).tag(sync=True)
-    placing = traitlets.Bool(False).tag(sync=True)
     description = traitlets.Unicode("Scatter plot").tag(sync=True)
-    status = traitlets.Unicode().tag(sync=True)  # read out by a screen reader when it changes
 
     def __init__(
         self,
         points=None,
         labels=None,
-        centers=None,
         *,
         images=None,
         view: Sequence[float] | None = None,
-        on_place: Callable[[float, float], None] | None = None,
-        on_drag: Callable[[int, float, float], None] | None = None,
         **options,
     ):
         super().__init__(**options)
-        self._on_place, self._on_drag = on_place, on_drag
-        self.placing = self.placing or on_place is not None
         points = self._plane(points)
         self.view = list(map(float, view)) if view is not None else self._view_of(points)
         if images is not None:
@@ -104,19 +94,16 @@ class PointCanvas(anywidget.AnyWidget):
                 raise ValueError(f"{len(points)} points and {len(images)} images: each point needs one image.")
             self.sprite, tile = sprite_of(images)
             self.tile = list(tile)
-        self.put(points, labels, centers)
-        self.on_msg(self._receive)
+        self.put(points, labels)
 
-    def put(self, points=None, labels=None, centers=None, trails=None) -> None:
-        """Show these points, labels, centers and trails in place of the present ones. All that is left out vanishes."""
+    def put(self, points=None, labels=None) -> None:
+        """Show these points and labels in place of the present ones. What is left out vanishes."""
         points = self._plane(points)
         if labels is not None and len(labels) != len(points):
             raise ValueError(f"{len(points)} points and {len(labels)} labels: each point needs one.")
         with self.hold_sync():
             self.points = _pack(points)
             self.labels = _pack(labels if labels is not None else [])
-            self.centers = _pack(centers if centers is not None else [])
-            self.trails = _pack(trails if trails is not None else [])
 
     @staticmethod
     def _plane(points) -> np.ndarray:
@@ -133,12 +120,6 @@ class PointCanvas(anywidget.AnyWidget):
         middle, unit = (low + high) / 2, max((high - low) / [self.width, self.height]) * 1.08 or 1.0
         half = unit * np.array([self.width, self.height]) / 2
         return [float(v) for v in (middle[0] - half[0], middle[0] + half[0], middle[1] - half[1], middle[1] + half[1])]
-
-    def _receive(self, _widget, message: dict, _buffers) -> None:
-        if message.get("kind") == "place" and self._on_place:
-            self._on_place(float(message["x"]), float(message["y"]))
-        elif message.get("kind") == "drag" and self._on_drag:
-            self._on_drag(int(message["index"]), float(message["x"]), float(message["y"]))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.description!r})"
