@@ -97,7 +97,7 @@ export function render({ model, el }) {
   const memory = new Plane({ view: [0, 10, 0, 1], ratio: 0.56, largest: 380, xlabel: "start", ylabel: "final loss",
     label: "The final loss of each start so far", draw: drawEnds });
   curve.canvas.tabIndex = memory.canvas.tabIndex = -1;
-  const says = caption(), notice = element("div", { className: "dclib-note" });
+  const says = caption(), notice = element("div", { className: "dclib-note", "aria-live": "polite" });
   const back = button("◀ Back", () => { steps.back(); show(); });
   const forward = button("Next half step ▶", () => { advance(); show(); }, true);
   const run = button("Run until stuck", () => { while (ready() && steps.now.phase !== "stuck") advance(); show(); });
@@ -164,7 +164,8 @@ export function render({ model, el }) {
     code.button.disabled = !ready();
     forward.textContent = stuck ? "Stuck" : phase === "assigned" ? "Next: update ▶" : "Next: assign ▶";
     says.say(words(steps.now));
-    notice.textContent = `Look for: ${data.notice}`;
+    const look = `Look for: ${data.notice}`;
+    if (notice.textContent !== look) notice.textContent = look; // a screen reader says it once
     plane.redraw(); curve.redraw(); memory.redraw();
   }
 
