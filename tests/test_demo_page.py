@@ -31,7 +31,6 @@ def test_all_are_found_in_the_order_of_the_lessons(demo):
     exported = {getattr(demos, name) for name in demos.__all__}
     assert {k for k in exported if inspect.isclass(k) and issubclass(k, Demo)} - {Demo} <= set(kinds)
     assert kinds[0] is demos.LloydStepper
-    assert demos.JudgeTable not in kinds  # needs a table
 
 
 def test_the_notebook_for_voila_shows_each(demo):

@@ -18,7 +18,7 @@ from PIL import Image
 
 from dclib.autoencoded_kmeans import AutoencodedKMeans
 from dclib.classroom import demos, plots
-from dclib.classroom.demos import collapse_player, dec_stepper
+from dclib.classroom.demos import collapse_player, dec_stepper, judge_table
 from dclib.classroom.demos import cost_calculator as costs
 from dclib.classroom.demos import lloyd_stepper as lloyd
 from dclib.classroom.demos.demo import Demo, joined_script, page, refreshed
@@ -32,7 +32,7 @@ from dclib.gaussian_clusters import move_clusters
 from dclib.gmm import COVARIANCE_TYPES, GaussianMixture, Mixture, em_step, log_joint
 from dclib.gradient_kmeans import hard_gradient, soft_gradient, soft_loss
 from dclib.kmeans import KMeans, assign, squared_distances, update
-from dclib.metrics import psnr
+from dclib.metrics import contingency, psnr
 from dclib.networks import Discriminator
 from experiments.claims import CLAIMS
 from experiments.verdicts import Claim, Verdict, exhibits, judge
@@ -50,6 +50,7 @@ DEMOS = [
     demos.CostCalculator,
     demos.DECStepper,
     demos.ContactSheet,
+    demos.JudgeTable,
 ]
 ids = pytest.mark.parametrize("kind", DEMOS, ids=lambda kind: kind.__name__)
 
@@ -807,6 +808,91 @@ def test_the_scenes_of_dec_show_what_they_say():
             assert (len(majority) == 3) == (mended and n_steps > 0)
     with pytest.raises(ValueError, match="0 to 3"):
         demos.DECStepper(dataset=4)
+
+
+# --- the table of counts ----------------------------------------------------------------------------------------------
+
+MOVES = """input.map(([table, seed]) => {
+    const g = random(seed), before = scoresOf(table), halves = split(table, g), joined = merge(table);
+    return {before, halves, joined, shuffled: shuffled(table, g), renamed: renamed(table, g),
+            afterSplit: halves && scoresOf(halves[2])}; })"""
+
+
+def random_tables(seed, n=60):
+    """Tables of many shapes, sparse and full, with empty rows and columns, at least one sample in each."""
+    rng = np.random.default_rng(seed)
+    for i in range(n):
+        table = rng.integers(0, (2, 4, 40)[i % 3], size=rng.integers(1, 8, size=2))
+        table[rng.integers(len(table)), rng.integers(len(table[0]))] += 1
+        yield table
+
+
+def test_the_scores_of_a_table_in_the_page_are_those_of_dclib_and_scikit_learn():
+    tables = [*random_tables(0, 150), *(np.array(t) for t in ([[3], [4]], [[3, 4]], [[1]], [[9]], [[1, 0], [0, 1]]))]
+    got = in_page("judge_table", "input.map(t => [scoresOf(t), match(t)])", [t.tolist() for t in tables])
+    for table, (scores, best) in zip(tables, got, strict=True):
+        assert scores == pytest.approx(judge_table.scores_of(table), abs=1e-9)
+        assert list(scores) == list(judge_table.SCORES)
+        assert best["right"] == sum(table[i, k] for i, k in best["pairs"])
+        for side in zip(*best["pairs"], strict=True):
+            assert len(set(side)) == len(side)  # one-to-one
+
+
+def test_the_moves_of_a_table_keep_what_they_promise():
+    tables = [np.pad(t, ((0, 0), (0, 1))) for t in random_tables(1)]  # an empty column, to split into
+    split = 0
+    moved = in_page("judge_table", MOVES, [[t.tolist(), i] for i, t in enumerate(tables)])
+    for table, m in zip(tables, moved, strict=True):
+        sizes = table.sum(axis=0)
+        assert np.array(m["shuffled"]).sum(axis=0).tolist() == sizes.tolist()
+        for made in (m["shuffled"], m["renamed"]):
+            assert np.array(made).sum(axis=1).tolist() == table.sum(axis=1).tolist()
+        assert sorted(map(tuple, np.array(m["renamed"]).T)) == sorted(map(tuple, table.T))
+        if m["halves"] is not None:
+            start, end, made = m["halves"]
+            made, split = np.array(made), split + 1
+            assert sizes[end] == 0 and made[:, end].sum() == sizes.max() // 2 == sizes[start] // 2
+            assert (made[:, [start, end]].sum(axis=1) == table[:, start]).all()
+            for name in ("purity", "homogeneity"):
+                assert m["afterSplit"][name] >= m["before"][name] - 1e-12
+        if m["joined"] is not None:
+            start, end, made = m["joined"]
+            assert sizes[start] == min(sizes[sizes > 0]) and np.array(made)[:, start].sum() == 0
+            assert (np.array(made)[:, end] == table[:, [start, end]].sum(axis=1)).all()
+        else:
+            assert (sizes > 0).sum() == 1
+    assert split > 40
+
+
+def test_chance_in_the_page_is_the_mean_of_shuffled_labels():
+    table = np.array([[10, 2, 3, 5], [4, 8, 4, 4], [3, 3, 7, 7]])
+    code = "[chance(input, 2000), chance(input), chance(input), chance(input.map(r => [...r].reverse()))]"
+    many, few, again, renamed = in_page("judge_table", code, table.tolist())
+    assert few == again == renamed  # the ticks do not tremble, nor do they read names
+    rng, (y, labels) = np.random.default_rng(0), judge_table.samples(table)
+    shuffled = [judge_table.scores_of(contingency(y, rng.permutation(labels))) for _ in range(150)]
+    for name, value in many.items():
+        expected = [scores[name] for scores in shuffled]
+        assert abs(value - np.mean(expected)) < 4 * np.std(expected) / np.sqrt(len(expected)) + 1e-3
+    assert abs(many["ari"]) < 0.01 < 0.03 < min(value for name, value in many.items() if name != "ari")
+
+
+def test_random_tables_and_presets_of_the_page():
+    code = "input.map(seed => drawnAtRandom([7, 70, 6], 3, 6, random(seed)))"
+    first, again, other = (np.array(t) for t in in_page("judge_table", code, [1, 1, 2]))
+    assert (first == again).all() and (first != other).any()
+    assert first.sum(axis=1).tolist() == [7, 70, 6] and first[:, 3:].sum() == 0 and first[1, :3].min() > 10
+    for preset in judge_table.PRESETS:
+        assert np.sum(preset["table"] if "table" in preset else preset["random"]) == 20
+    scores = {p["title"]: judge_table.scores_of(np.array(p["table"])) for p in judge_table.PRESETS if "table" in p}
+    assert scores["perfect"] == scores["renamed"] == dict.fromkeys(judge_table.SCORES, pytest.approx(1))
+    assert scores["split"]["homogeneity"] == pytest.approx(1)
+    assert (scores["split"]["purity"], scores["split"]["acc"]) == (1, 0.55)
+    assert scores["merged"]["completeness"] == pytest.approx(1)
+    assert scores["one large class"]["acc"] == 0.8 and scores["one large class"]["ari"] < 0
+    assert scores["cats in two"]["acc"] == 0.65
+    with pytest.raises(ValueError, match="0 to 7"):
+        demos.JudgeTable(preset=8)
 
 
 # --- contact sheets ---------------------------------------------------------------------------------------------------

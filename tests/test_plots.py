@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from skimage.color import deltaE_ciede2000, rgb2lab
 
 from dclib.classroom import plots
@@ -161,6 +162,15 @@ def test_heat_map_writes_counts_and_hides_zeros():
     assert by_text["40"] == "white" and by_text["1"] == "black"  # readable on dark and on light cells
     shares = plots.heat_map([[0.5, 0.25]])
     assert sorted(t.get_text() for t in shares.texts) == ["0.25", "0.50"]
+
+
+def test_frame_match_frames_what_acc_counts():
+    table = np.array([[6, 4, 0], [5, 0, 0], [0, 0, 0]])
+    ax = plots.contingency(table)
+    plots.frame_match(ax, table)
+    frames = [p for p in ax.patches if isinstance(p, Rectangle)]
+    centers = {(round(p.get_y() + p.get_height() / 2), round(p.get_x() + p.get_width() / 2)) for p in frames}
+    assert centers == {(0, 1), (1, 0)}  # not the greedy 6, and nothing around an empty cell
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,4 @@
-"""All demonstrations in a real Chromium: in JupyterLab, in Voilà, and in a plain page without a kernel or network.
-
-The widgets that lesson 02 has besides are played in test_lesson_*.py.
-"""
+"""All demonstrations in a real Chromium: in JupyterLab, in Voilà, and in a plain page without a kernel or network."""
 
 import re
 import subprocess
@@ -28,6 +25,7 @@ DEMOS = [
     demos.CostCalculator,
     demos.DECStepper,
     demos.ContactSheet,
+    demos.JudgeTable,
 ]
 CELLS = [f"from dclib.classroom.demos import {kind.__name__}\n{kind.__name__}()" for kind in DEMOS]
 METADATA = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
@@ -472,6 +470,77 @@ def play_sheets(root):
     assert root.get_by_role("button", name="Back").is_disabled()
 
 
+def play_table(root):
+    page, grid = root.page, root.locator(".dclib-counts")
+
+    def shows(text):
+        wait_for(root, ".dclib-counts", "(e, text) => e.dataset.drawn.includes(text)", text)
+
+    def scores():
+        return grid.get_attribute("data-drawn").partition("]] ")[2].split()
+
+    shows("[[4, 0, 4, 0, 0, 0], [0, 5, 0, 1, 0, 0], [1, 1, 0, 4, 0, 0]] 0.650 0.850 0.646 0.511 0.571 0.419")
+    assert root.get_by_role("button", name="Back").is_disabled()
+    press(root, "Split a cluster")
+    says(root, "Split: half of cluster 1 became cluster 4.")
+    after, split = scores(), grid.get_attribute("data-drawn")
+    assert float(after[0]) < 0.65 and after[1] == "0.850" and float(after[2]) >= 0.646
+    press(root, "Rename clusters")
+    says(root, "No score has moved.")
+    assert scores() == after and grid.get_attribute("data-drawn") != split
+    press(root, "Back")
+    shows(split)
+    press(root, "Back")
+    shows("[[4, 0, 4, 0, 0, 0]")
+    press(root, "Forward")
+    shows(split)
+    press(root, "Shuffle labels")
+    says(root, "Shuffled")
+    press(root, "Merge two")
+    says(root, "Merged")
+    press(root, "Reset")
+    shows("0.650 0.850")
+    assert root.get_by_role("button", name="Forward").is_disabled()
+
+    # Purity, which is what ACC with the bug gives, is fooled by torn classes; ACC is not.
+    root.get_by_role("button", name="split", exact=True).click()
+    shows("0.550 1.000 1.000")
+    root.get_by_text("No class is left for cluster 3, 4, 5: 9 wrong.").wait_for()
+
+    # By pointer, by touch where there is any, and by keyboard: what is left over goes.
+    minus = grid.locator("tr").nth(1).locator("td").nth(3).get_by_text("−")
+    for _ in range(3):
+        minus.click()
+    says(root, "One less: cat in cluster 3.")
+    grid.get_by_role("spinbutton", name="dog, cluster 3").focus()
+    page.keyboard.press("ArrowRight")
+    for _ in range(3):
+        page.keyboard.press("ArrowDown")
+    says(root, "One less: dog in cluster 4.")
+    for _ in range(7):
+        page.keyboard.press("ArrowRight")  # over the end of the row: owl, cluster 5
+    for key in ("-", "-", "-", "ArrowDown"):
+        page.keyboard.press(key)
+    shows("[[4, 0, 0, 0, 0, 0], [0, 4, 0, 0, 0, 0], [0, 0, 3, 0, 0, 0]] 1.000 1.000 1.000 1.000 1.000 1.000")
+    page.keyboard.press("ArrowUp")
+    shows("[0, 0, 3, 0, 0, 1]]")
+
+    # The random table has a seed; a score that is pressed shows its formula.
+    root.get_by_role("button", name="random", exact=True).click()
+    first = grid.get_attribute("data-drawn")
+    press(root, "New seed")
+    says(root, "seed 1")
+    assert grid.get_attribute("data-drawn") != first
+    press(root, "Reset")
+    shows(first)
+    press(root, "ARI")
+    root.get_by_text("ARI = (S − E)").wait_for()
+    root.get_by_role("button", name="one large class").click()
+    shows("0.800 0.850")
+    press(root, "Copy as dclib code")
+    compile(root.locator("textarea").input_value(), "copied", "exec")
+
+
 PLAY = {
     "lloyd_stepper": play_lloyd,
     "dec_stepper": play_dec,
@@ -484,6 +553,7 @@ PLAY = {
     "discriminator_surface": play_surface,
     "cost_calculator": play_costs,
     "contact_sheet": play_sheets,
+    "judge_table": play_table,
 }
 
 
