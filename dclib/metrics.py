@@ -39,9 +39,10 @@ def clustering_accuracy(y: Any, labels: Any) -> float:
 
     ACC = max over matchings m of (1/n) Σ_i 1{y_i = m(label_i)}   (Xie et al., DEC, 2016, equation 10)
 
-    The match is found by the Hungarian method. No two clusters may stand for the same class. With more clusters than
-    classes the clusters left over have no class: all their samples count as wrong. With fewer clusters than classes
-    the classes left over have no cluster: all their samples count as wrong. Raises ValueError as `contingency`.
+    SciPy finds the match, by Jonker and Volgenant's algorithm. No two clusters may stand for the same class. With more
+    clusters than classes the clusters left over have no class: all their samples count as wrong. With fewer clusters
+    than classes the classes left over have no cluster: all their samples count as wrong. Raises ValueError as
+    `contingency`.
     """
     table = contingency(y, labels)
     rows, columns = linear_sum_assignment(table, maximize=True)

@@ -22,8 +22,7 @@ import store_outputs  # noqa: E402
 LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 CELLS = range(20, 41)
 MOST_LINES = 20
-# The form that lessons have; one older lesson is longer.
-LONG = {"02"}
+# The form that lessons have.
 MOST_SECTIONS, MOST_WORDS, MOST_WORDS_A_CELL, MOST_LINES_A_CELL = 8, 1900, 120, 15
 PICTURES = ("image/png", "image/jpeg")
 FOLDERS = "home|root|tmp|var|opt|mnt|usr|srv|private|Users|work|workspace|content|kaggle"
@@ -177,7 +176,7 @@ def too_long(notebook: dict) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("path", [p for p in LESSONS if p.name[:2] not in LONG], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 def test_a_lesson_is_one_sitting(path):
     assert not too_long(json.loads(path.read_text(encoding="utf-8")))
 
@@ -192,7 +191,7 @@ def test_the_header_says_the_computed_minutes_and_a_difficulty(path):
     assert path == LESSONS[-1] or "Next" in text_of(notebook["cells"][-1]["source"])
 
 
-@pytest.mark.parametrize("path", [p for p in LESSONS if p.name[:2] not in LONG], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 def test_predictions_are_answered_by_their_numbers(path):
     text = "\n".join(text_of(c["source"]) for c in json.loads(path.read_text(encoding="utf-8"))["cells"])
     asked = re.findall(r"^(\d+)\. ", re.search(r"\*\*Predict.*?(?=^#)", text, re.S | re.M)[0], re.M)
