@@ -12,7 +12,6 @@ from .live_plot import LivePlot as LivePlot
 from .lloyd_stepper import LloydStepper as LloydStepper
 from .noise_slider import NoiseSlider as NoiseSlider
 from .picture import Picture as Picture
-from .picture import slider_figure as slider_figure
 from .point_canvas import HoverDigits as HoverDigits
 from .point_canvas import PointCanvas as PointCanvas
 from .soft_pull import SoftPull as SoftPull

@@ -1,12 +1,8 @@
-"""A picture that is drawn anew, with controls above it."""
+"""A picture that is drawn anew."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import anywidget
-import ipywidgets as W
 import traitlets
 from matplotlib.figure import Figure
 
@@ -47,44 +43,3 @@ class Picture(anywidget.AnyWidget):
 
     def __repr__(self) -> str:
         return f"Picture({self.alt!r})"
-
-
-def slider_figure(
-    draw: Callable[..., Figure],
-    /,
-    *,
-    alt: str | Callable[..., str] = "",
-    play: str | None = None,
-    interval: int = 700,
-    **controls: W.ValueWidget,
-) -> W.VBox:
-    """Controls above a picture: draw(**values) returns a matplotlib Figure, anew whenever a control changes.
-
-    alt: what the picture shows, or a function of the values that says so. play: the name of an IntSlider that gets a
-    play button, `interval` milliseconds a step. Raises ValueError for a `play` that is no slider of whole numbers.
-    """
-    image = Picture()
-
-    def values() -> dict[str, Any]:
-        return {name: control.value for name, control in controls.items()}
-
-    def update(_=None) -> None:
-        image.draw(draw(**values()), alt(**values()) if callable(alt) else alt)
-
-    rows: list[W.Widget] = []
-    for name, control in controls.items():
-        control.observe(update, "value")
-        rows.append(_with_play_button(control, interval) if name == play else control)
-    if play is not None and play not in controls:
-        raise ValueError(f"play={play!r} is none of the controls: {', '.join(controls)}.")
-    update()
-    return W.VBox([*rows, image])
-
-
-def _with_play_button(slider: W.Widget, interval: int) -> W.HBox:
-    if not isinstance(slider, W.IntSlider):
-        raise ValueError("Only an IntSlider can be played: give `play` the name of one.")
-    button = W.Play(value=slider.value, min=slider.min, max=slider.max, step=slider.step, interval=interval)
-    button._repeat = button.loop = False
-    W.jslink((button, "value"), (slider, "value"))
-    return W.HBox([button, slider])

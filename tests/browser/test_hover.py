@@ -1,35 +1,20 @@
-"""Hover a point and see its digit; walk between two digits with sliders: widgets for a teacher's own notebook."""
+"""Hover a point and see its digit: a widget for a teacher's own notebook."""
 
 import nbformat
 from nbformat.v4 import new_code_cell, new_notebook
 
 SETUP = """\
-from dclib.classroom import plots
 from dclib.autoencoder import Autoencoder
 from dclib.data import load
 data = load("digits")
 x_test, y_test = data.x, data.y
 dense = Autoencoder(latent_dim=2, hidden=(64,), epochs=7, random_state=0).fit(x_test)
-few, last, shown = slice(0, 300), 5, list(range(10))
+few, last = slice(0, 300), 5
 maps = {last: dense.transform(x_test)[few]}
 """
 HOVER = """\
 from dclib.classroom.demos import HoverDigits
 HoverDigits(maps[last], x_test[few], y_test[few])
-"""
-WALK = """\
-import ipywidgets as W
-from dclib.classroom.demos import slider_figure
-z_shown = dense.transform(x_test[shown])
-
-def draw(start, end, step):
-    image = dense.inverse_transform((1 - step / 20) * z_shown[[start]] + step / 20 * z_shown[[end]])
-    row = [x_test[shown[start], 0], image[0, 0], x_test[shown[end], 0]]
-    return plots.image_grid(row, ["from", f"{step / 20:.0%} of the way", "to"], size=2.2)
-
-step = W.IntSlider(10, max=20, description="step")
-start, end = W.IntSlider(3, max=9, description="from"), W.IntSlider(8, max=9, description="to")
-slider_figure(draw, play="step", interval=200, alt="On the way between two digits", step=step, start=start, end=end)
 """
 # The place on the canvas of the point furthest to the right, where no other is in the way.
 WHERE = """\
@@ -65,20 +50,4 @@ def test_hover_shows_the_digit(lab, lessons_copy):
     lab.screenshot("hover")
     points.locator("canvas").first.hover(position={"x": 6, "y": 6})
     card.wait_for(state="hidden")
-    lab.check()
-
-
-def test_walk_between_two_digits(lab, lessons_copy):
-    lab.run(notebook(lessons_copy, "walk.ipynb", SETUP, WALK))
-    widget = lab.widget("step")
-    picture = widget.locator("img")
-    for number in range(3):  # step, from, to
-        handle = widget.locator(".noUi-handle").nth(number)
-
-        def press(handle=handle):
-            handle.focus()
-            lab.page.keyboard.press("ArrowRight")
-
-        lab.changes(picture, press)
-    lab.screenshot("walk")
     lab.check()
