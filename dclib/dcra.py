@@ -11,7 +11,7 @@ from dclib.autoencoder import Autoencoder
 from dclib.deep_clusterer import DeepClusterer, Monitor, encode_all
 from dclib.engine.training import Batch, descend, train
 from dclib.engine.validation import check_number
-from dclib.kmeans import lloyd
+from dclib.kmeans import lloyd, update
 
 
 def squared_error(reconstruction: Tensor, target: Tensor) -> Tensor:
@@ -26,6 +26,17 @@ def kmeans_loss(z: Tensor, centers: Tensor) -> Tensor:
     z, centers (n, d) -> scalar
     """
     return (z - centers).square().sum(1).mean()
+
+
+def settle(z: Tensor, centers: Tensor) -> tuple[Tensor, Tensor]:
+    """Lloyd's algorithm from these centers to its end -> centers (k, d), labels (n,). From its end it stays there.
+
+    `lloyd` takes its means from sums that go on from step to step, whose last digits depend on the way: these are made
+    anew, so that a training that is taken up again starts from the same numbers.
+    """
+    ended, labels, _ = lloyd(z, centers)
+    means, counts = update(z, labels, len(centers), torch.ones_like(z[:, 0]))
+    return torch.where(counts[:, None] > 0, means, ended), labels
 
 
 class DCRA(DeepClusterer):
@@ -82,7 +93,7 @@ class DCRA(DeepClusterer):
         def refresh() -> dict[str, float]:
             z = encode_all(network, data, fabric)
             # One process runs it for all. By way of the CPU: a pickled CUDA tensor would come back on the first GPU.
-            found: Any = [t.cpu() for t in lloyd(z, centers.detach())[:2]] if fabric.is_global_zero else None
+            found: Any = [t.cpu() for t in settle(z, centers.detach())] if fabric.is_global_zero else None
             means, labels = fabric.broadcast(found)
             centers.data.copy_(means)
             assigned.copy_(labels)

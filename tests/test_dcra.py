@@ -9,7 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import v_measure_score
 
 from dclib.autoencoder import Autoencoder
-from dclib.dcra import DCRA, kmeans_loss, squared_error
+from dclib.dcra import DCRA, kmeans_loss, settle, squared_error
 from dclib.engine.callbacks import Checkpoint, Evaluate
 from dclib.engine.training import Batch
 from dclib.networks import ConvAutoencoder
@@ -25,6 +25,16 @@ def start(digits, noise):
 @pytest.fixture(scope="module")
 def autoencoder(digits):
     return start(digits, NOISE)
+
+
+@pytest.mark.parametrize("d", [3, 64])  # without and with bounds
+def test_lloyds_algorithm_stays_where_it_ended_to_the_last_bit(d):
+    """What a training that is taken up again rests on; sums that go on from step to step would round elsewhere."""
+    for seed in range(5):
+        z = torch.randn(3000, d, generator=torch.Generator().manual_seed(seed))
+        centers, labels = settle(z, z[:12])
+        again = settle(z, centers)
+        assert torch.equal(again[0], centers) and torch.equal(again[1], labels)
 
 
 def noisy(x, seed=0):
