@@ -232,7 +232,7 @@ def nguyen_tables_3_and_4(sources: Sources):
     columns = {title: runs for title, runs in columns.items() if any(runs.values())}
     if not columns:
         raise NotOnFile("nguyen_dec/deep-sgd")
-    fig, axes = figure(2, len(columns), width=2.5 + 4.5 * len(columns), height=7.6, sharex=True, squeeze=False)
+    fig, axes = figure(2, len(columns), width=2.5 + 4.5 * len(columns), height=9.4, sharex=True, squeeze=False)
     for (above, below), (title, runs) in zip(axes.T, columns.items()):
         for index, ((name, results), theirs) in enumerate(zip(runs.items(), ENCODER_ACC)):
             if results:
@@ -241,10 +241,10 @@ def nguyen_tables_3_and_4(sources: Sources):
                     band(ax, range(1, values.shape[1] + 1), values, ENCODERS[name], index)
                 above.plot([20.6], [theirs], marker="<", ms=9, color=color(index), clip_on=False)
         above.set(title=f"{title}: ACC (◂ his)", ylim=(0, 1))
-        below.set(title=f"{title}: loss", xlabel="epoch", ylim=(0, None))
+        below.set(title=f"{title}: loss", xlabel="epoch", ylim=(0, None), xticks=range(0, 21, 5))
     axes[0, 0].set_ylabel("ACC")
     axes[1, 0].set_ylabel("KL(P‖Q)")
-    axes[0, 0].legend(fontsize=11, loc="lower left")
+    fig.legend(*axes[0, 0].get_legend_handles_labels(), fontsize=11, loc="outside lower center", ncols=2)
     return fig, (
         f"Accuracy (top) and Kullback-Leibler loss (bottom) of DEC against the epoch, by {' and by '.join(columns)}, a "
         "line for each of Nguyen's encoders. Triangles at the right edge of the top panels mark his table 2."
@@ -365,11 +365,11 @@ def bhattarai_figures_8_and_9(sources: Sources):
     found = those_on_file(
         sources, LONG | {"dense, CIFAR-10": "cifar-dense-gmm", "convolutional, CIFAR-10": "cifar-conv-gmm"}
     )
-    fig, axes = figure(len(found), 1, width=9, height=0.4 + 2.2 * len(found), squeeze=False)
+    fig, axes = figure(len(found), 1, width=9, height=0.6 + 2.6 * len(found), squeeze=False)
     for ax, (run, title, _) in zip(axes[:, 0], found):
         arrays = sources.arrays(run)
         pair = np.stack([arrays["images"], arrays["reconstructions"]]).transpose(0, 1, 3, 4, 2)
-        images(ax, pair[..., 0] if pair.shape[-1] == 1 else pair, f"Test images, reconstructed: {title}")
+        images(ax, pair[..., 0] if pair.shape[-1] == 1 else pair, f"Test images and reconstructions\n{title}")
     return fig, (
         "Ten test images in a row and their reconstructions in the row below, "
         f"for these autoencoders: {'; '.join(title for _, title, _ in found)}."
