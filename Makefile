@@ -107,7 +107,8 @@ lint: $(STAMP)
 	$(BIN)/mypy
 
 # One thread a job: two jobs that share their cores' threads are slower than one after the other.
-PARALLEL = OMP_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS) --dist loadfile
+# A file is one job's; in the order of tests/conftest.py.
+PARALLEL = OMP_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 test-unit: $(STAMP)
 	$(PARALLEL) tests --ignore=tests/browser --ignore=tests/test_exercises.py --ignore=tests/test_judge.py \

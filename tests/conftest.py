@@ -42,6 +42,15 @@ def browser_path():
     return os.environ.get("DCLIB_BROWSER") or next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
+# Files that take long, the longest first: whoever comes to them last lets the other job wait (Makefile, PARALLEL).
+LONG_FILES = ("dcan", "estimators", "processes", "data", "demos", "benchmarks", "devices", "autoencoder", "demo_page")
+
+
+def pytest_collection_modifyitems(items):
+    places = {f"test_{name}.py": place for place, name in enumerate(LONG_FILES)}
+    items.sort(key=lambda item: places.get(item.path.name, len(places)))
+
+
 def pytest_collection_finish():
     """What is imported stays: the garbage collector need not look through it again and again."""
     gc.collect()

@@ -209,7 +209,8 @@ def clusters(
         if labels is None:
             ax.scatter(x[:, 0], x[:, 1], s=size, color=GRAY, alpha=0.5, linewidths=0)
         else:
-            labels, named, gap = np.asarray(labels), [], 0.06 * np.ptp(x, axis=0).max()
+            named: list[np.ndarray] = []
+            labels, gap = np.asarray(labels), 0.06 * np.ptp(x, axis=0).max()
             for k in np.unique(labels):
                 own = x[labels == k]
                 ax.scatter(own[:, 0], own[:, 1], s=size, color=color(k), marker=marker(k), alpha=0.6, linewidths=0)
