@@ -34,7 +34,7 @@ def _refresh(
     return f"""
 def refresh(z, centers):
     labels = None
-    for t in range(10000):
+    for t in range(100):
         new = torch.cdist(z, centers).argmin(1)
         {stop}
         labels, old = new, centers
@@ -44,6 +44,7 @@ def refresh(z, centers):
             rows.append(own.mean(0) if len(own) else {empty})
         centers = torch.stack(rows)
         {more or "pass"}
+    return centers, new
 """
 
 
@@ -410,7 +411,7 @@ def refresh(z, centers):
         "all images in one step": (_train(batches="[torch.arange(len(x))]"), "an epoch has a step for each batch"),
         "encoder only": (_train(moved="list(zip(parts, changes))[:n_encoder]"), "Your decoder did not move"),
         "decoder only": (_train(moved="list(zip(parts, changes))[n_encoder:]"), "Your encoder did not move"),
-        "uphill": (_train(sign="+"), "You went uphill"),
+        "uphill": (_train(sign="+"), "went uphill"),
         "reconstruction alone in the history": (_train(keep="history.append(l1.item())"), "the loss (1) *before*"),
         "a history of epochs": (
             _train(keep="pass", update="centers, labels = refresh({clusters}.detach(), centers); history.append(0.0)"),
