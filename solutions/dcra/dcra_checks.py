@@ -52,6 +52,11 @@ def working(*names):
     return TASKS.working({name: versions[name] for name in names})
 
 
+def passed(*names):
+    """True if these tasks have passed their checks."""
+    return TASKS.passed(*names)
+
+
 # --- dclib's versions, for tasks that have not passed ---
 
 
@@ -333,7 +338,7 @@ def _check_refresh(function):
     z, start, path = _slow_codes(fresh_generator())
     found = _things(function(z.clone(), start.clone()), 2, "two things, `centers, labels`")
     if isinstance(found[0], torch.Tensor) and len(found[0]) == 3:
-        raise Mistake("A center is lost: a cluster without codes keeps its place among the centers.")
+        raise Mistake("A centre is lost: a cluster without codes keeps its place among the centres.")
     centers = tensor_of_shape(found[0], (4, 2), "the centres (first of the two results; here K = 4)")
     labels = tensor_of_shape(found[1], (60,), "the labels (second of the two results; here n = 60)")
     if labels.is_floating_point():

@@ -327,7 +327,7 @@ def refresh(z, centers):
         old = labels
         centers = torch.stack([z[labels == k].mean(0) for k in labels.unique()])
 """,
-            "A center is lost",
+            "A centre is lost",
         ),
         "one iteration": (_refresh(more="return centers, torch.cdist(z, centers).argmin(1)"), "You did one iteration"),
         "two iterations": (
