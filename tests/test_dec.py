@@ -87,6 +87,25 @@ def test_dec_improves_the_clustering_it_starts_from(digits, autoencoder, weight)
         assert end > start + 0.01
 
 
+@pytest.mark.parametrize("weight", [0.0, 0.1])
+def test_one_step_on_all_samples_has_the_loss_of_the_start(digits, autoencoder, weight):
+    """KL(P‖Q), not KL(Q‖P), and the weighted mean squared error, at the centers that k-means found."""
+    options = {"n_init": 1, "epochs": 1, "batch_size": len(digits.x), "precision": "32-true", "random_state": 0}
+    with pytest.warns(ConvergenceWarning, match="1 step"):
+        model = DEC(autoencoder=autoencoder, reconstruction_weight=weight, **options).fit(digits.x)
+    z = torch.from_numpy(autoencoder.transform(digits.x))
+    labels = model.start_labels_
+    centers = torch.stack([z[labels == k].mean(0) for k in range(10)])
+    q = soft_assignment(z, centers)
+    p = target_distribution(q)
+    forward, backward = kl_divergence(p, q).item(), kl_divergence(q, p).item()
+    assert abs(forward - backward) > 0.01 * forward
+    row = model.history_.rows[0]
+    assert row["kl"] == pytest.approx(forward, rel=1e-3)
+    error = np.mean((autoencoder.reconstruct(digits.x) - digits.x) ** 2)
+    assert row["loss"] == pytest.approx(forward + weight * error, rel=1e-3)
+
+
 def test_augmentation_makes_the_labels_of_moved_images_agree(digits, autoencoder):
     """p comes from the clean images and q from moved ones, so that both learn to say the same."""
     move = RandomShiftRotate(1.0, 10)
