@@ -18,11 +18,12 @@ POLL = 200  # milliseconds
 RUN_ALL = 600_000  # milliseconds for a whole lesson, on a slow machine that does other things, too
 
 OUTPUT = ".jp-OutputArea-output"
+# A folded cell has no prompt in the page, so that the numbers may have gaps.
 FINISHED = """() => {
   const failed = document.querySelector("[data-mime-type='application/vnd.jupyter.error']");
   const prompts = [...document.querySelectorAll('.jp-CodeCell .jp-InputArea-prompt')].map(e => e.textContent.trim());
   const status = document.querySelector('.jp-Notebook-ExecutionIndicator').dataset.status;
-  return failed || (status === 'idle' && prompts.length > 0 && prompts.every((t, i) => t === `[${i + 1}]:`));
+  return failed || (status === 'idle' && prompts.length > 0 && prompts.every(t => /^\\[\\d+\\]:$/.test(t)));
 }"""
 # What an element shows: a picture's data, else all that is drawn and written inside it.
 LOOKS = "e => e.tagName === 'IMG' ? e.src : e.tagName === 'CANVAS' ? e.toDataURL() : e.outerHTML"
