@@ -19,11 +19,29 @@ from dclib.data import load
 from dclib.dec import DEC
 from dclib.engine.callbacks import Callback, Checkpoint, Evaluate
 from dclib.engine.saving import SavedEstimator
+from dclib.engine.training import Batch
 
 
 @pytest.fixture(scope="module")
 def images():
     return load("digits").x[:300]
+
+
+def test_each_epoch_has_all_rows_in_an_order_and_with_random_numbers_of_its_own(images, monkeypatch):
+    rows, noise, original = [], [], Batch.randn
+
+    def randn(self, *shape):
+        rows.append(self.rows)
+        noise.append(original(self, *shape))
+        return noise[-1]
+
+    monkeypatch.setattr(Batch, "randn", randn)
+    Autoencoder(**SMALL | {"epochs": 3}, noise=0.1).fit(images)
+    orders, noise = torch.cat(rows).reshape(3, -1), torch.cat(noise).reshape(3, -1)
+    assert torch.equal(orders.sort(1).values, torch.arange(len(images)).repeat(3, 1))
+    for i, j in ((0, 1), (0, 2), (1, 2)):
+        assert (orders[i] == orders[j]).float().mean() < 0.1
+        assert torch.corrcoef(torch.stack([noise[i], noise[j]]))[0, 1].abs() < 0.05
 
 
 @pytest.mark.parametrize("parameters", [{}, {"augment": True}, {"noise": 0.3}], ids=str)
