@@ -505,7 +505,7 @@ def play_table(root):
     # Purity, which is what ACC with the bug gives, is fooled by torn classes; ACC is not.
     root.get_by_role("button", name="split", exact=True).click()
     shows("0.550 1.000 1.000")
-    root.get_by_text("No class is left for cluster 3, 4, 5: 9 wrong.").wait_for()
+    root.get_by_text("No class is left for clusters 3, 4, 5: 9 wrong.").wait_for()
 
     # By pointer, by touch where there is any, and by keyboard: what is left over goes.
     minus = grid.locator("tr").nth(1).locator("td").nth(3).get_by_text("−")

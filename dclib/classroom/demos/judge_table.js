@@ -241,15 +241,15 @@ export function render({ model, el }) {
     const b = columnSums(table), alone = [...b.keys()].filter(k => b[k] && !found.some(([, d]) => d === k));
     const lost = classes.filter((_, i) => sum(table[i]) && !found.some(([c]) => c === i));
     let text = `ACC: ${found.map(([i, k]) => `cluster ${k} stands for ${classes[i]}`).join(", ")}.`;
-    if (alone.length) text += ` No class is left for cluster ${alone.join(", ")}: ${sum(alone.map(k => b[k]))} wrong.`;
+    if (alone.length) text += ` No class is left for cluster${alone.length > 1 ? "s" : ""} ${alone.join(", ")}: ${sum(alone.map(k => b[k]))} wrong.`;
     if (lost.length) text += ` No cluster is left for ${lost.join(", ")}.`;
     return text;
   }
   function formula({ n, S, Sa, Sb, E, Hy, Hc, I, largest, pairs }, now) {
-    const right = pairs.map(([i, k]) => steps.now.table[i][k]);
+    const right = pairs.map(([i, k]) => steps.now.table[i][k]), added = l => l.length > 1 ? `(${l.join(" + ")})` : l[0];
     return {
-      acc: `ACC = (${right.join(" + ")}) / ${n}: the framed counts`,
-      purity: `purity = (${largest.join(" + ")}) / ${n}: the largest count of each cluster`,
+      acc: `ACC = ${added(right)} / ${n}: the framed counts`,
+      purity: `purity = ${added(largest)} / ${n}: the largest count of each cluster`,
       homogeneity: `homogeneity = I / H(y) = ${fixed(I)} / ${fixed(Hy)}: does the cluster tell the class?`,
       completeness: `completeness = I / H(c) = ${fixed(I)} / ${fixed(Hc)}: does the class tell the cluster?`,
       v_measure: `V = 2 I / (H(y) + H(c)) = 2 · ${fixed(I)} / (${fixed(Hy)} + ${fixed(Hc)})`,

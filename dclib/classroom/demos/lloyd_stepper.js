@@ -104,7 +104,7 @@ export function render({ model, el }) {
   const reset = button("Reset", () => begin_(seed));
   const fresh = button("New start", () => begin_(seed + 1));
   const clear = button("Own points", () => {
-    x = []; data = { title: "own points", notice: "Click to place points. A long row and a small group beside it: where is the border?" };
+    x = []; data = { title: "own points", notice: "where is the border between a long row and a small group beside it? Click to place points." };
     forget(); begin_(0);
   });
   const sets = choice("data", gallery.map((d, i) => [String(i), d.title]), String(dataset), value => load(+value, 0));
@@ -189,7 +189,7 @@ export function render({ model, el }) {
     }
     const all = [...ends.values()], lowest = Math.min(...all), updates = path.length - 1;
     const rank = all.length < 2 ? "Is there a better end? Press New start." : value <= lowest * (1 + 1e-9)
-      ? `The lowest of ${all.length} starts.` : `The lowest of ${all.length} starts is ${fixed(lowest, 1)}.`;
+      ? (Math.max(...all) <= lowest * (1 + 1e-9) ? `None of ${all.length} starts ended lower.` : `The lowest of ${all.length} starts.`) : `The lowest of ${all.length} starts is ${fixed(lowest, 1)}.`;
     return `<b>Stuck</b> after ${updates} update${updates === 1 ? "" : "s"}: no point changed its cluster, so no centre will move. ` +
       `Final loss <b>${fixed(value, 1)}</b>. ${rank}${trap}`;
   }

@@ -28,7 +28,7 @@ def gallery() -> list[dict]:
             "three clouds, a bad start",
             [cloud(40, (-6, -4)), cloud(40, (0, 3)), cloud(40, (7, 4))],
             [[-6.5, -4.5], [-5.5, -3.5], [1.0, 2.0]],
-            "where do two centres share one cloud? Which way would one of them have to go? Then press New start.",
+            "start 0: where do two centres share one cloud? Which way would one have to go? Then press New start.",
         ),
         (
             "six groups",
@@ -40,19 +40,19 @@ def gallery() -> list[dict]:
             "two long clouds",
             [cloud(50, (0, 2), (3.5, 0.4)), cloud(50, (0, -2), (3.5, 0.4))],
             [[-0.5, 2.0], [0.5, -2.0]],
-            "this start is right, and it stays. Then drag one centre to each end and run: which loss is lower?",
+            "start 0 is right, and it stays. Then drag one centre to each end and run: which loss is lower?",
         ),
         (
             "large and small",
             [cloud(140, (-2, 0), 2.2), cloud(8, (5.5, 0), 0.3)],
             [[-2.0, 0.5], [5.5, 0.0]],
-            "a centre starts in the small group. Does it stay there? Where does the border come to rest?",
+            "start 0 has a centre in the small group. Does it stay there? Where does the border come to rest?",
         ),
         (
             "two rings",
             [np.stack([radius * np.cos(angle), radius * np.sin(angle)], 1)],
             [[0.0, 0.0], [6.0, 0.0]],
-            "one centre starts in the middle of both rings. A border is a straight line: can it keep them apart?",
+            "start 0 has a centre in the middle of both rings. A border is a straight line: can it keep them apart?",
         ),
         (
             "no groups at all",
@@ -64,7 +64,7 @@ def gallery() -> list[dict]:
             "a centre too far away",
             [cloud(45, (-4, 2)), cloud(45, (2, -2))],
             [[-4.0, 1.0], [2.0, -1.0], [8.5, 6.5]],
-            "the green centre starts in the corner. How many points are nearest to it? Drag it close and try again.",
+            "start 0: how many points are nearest to the green centre in the corner? Drag it close and try again.",
         ),
     ]
     return [
