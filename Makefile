@@ -8,6 +8,7 @@
 #             NOTEBOOKS="…"             the lessons that `make outputs` runs
 #             UNITS="…"               the units of `make kill-matrix`
 #             GRADE_ARGS="…"            for `make grade`: a unit, --force, --timeout=120
+#             BOARD_ARGS="…"            for `make leaderboard`: --draws=10, --fresh, --seconds=30
 
 PYTHON ?= python3
 VENV := .venv
@@ -25,7 +26,7 @@ FOUND := $(shell command -v $(PYTHON))
 export PATH := $(abspath $(BIN)):$(PATH)
 
 .PHONY: help lab demo install test lint test-unit test-notebooks test-exercises test-browser outputs exercises grade \
-	kill-matrix rehearsal experiments
+	leaderboard kill-matrix rehearsal experiments
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
@@ -35,6 +36,7 @@ help:
 	@echo "make test         check it: lint, unit tests, notebooks, exercises, browser"
 	@echo "make exercises    write exercises/ from solutions/"
 	@echo "make grade        grade the students' notebooks in grading/submitted/"
+	@echo "make leaderboard  score the capstone's submissions on held-out pictures"
 	@echo "make kill-matrix  send all known right and wrong answers through the grader; table in solutions/README.md"
 	@echo "make experiments  run the papers' experiments at full size (hours), results to experiments/results/"
 	@$(if $(BENCHMARKS),echo "make bench        time the library against others; results in benchmarks/results.json")
@@ -79,6 +81,9 @@ exercises: $(STAMP)
 
 grade: $(STAMP)
 	$(BIN)/python tools/grade.py $(GRADE_ARGS)
+
+leaderboard: $(STAMP)
+	$(BIN)/python tools/leaderboard.py $(BOARD_ARGS)
 
 rehearsal: $(STAMP)
 	$(BIN)/python tools/rehearse.py kmeans --kill

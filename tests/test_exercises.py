@@ -143,6 +143,8 @@ def test_no_solution_leaks(name, generated):
     lines = {line for line in lines if len(line) > 20 and not is_import(line)}
     assert len(lines) > 10
     for path in (generated / name).rglob("*"):
+        if path.suffix == ".npz":  # pictures; test_leaderboard.py looks that no label is among them
+            continue
         text = path.read_text(encoding="utf-8")
         if path.suffix == ".ipynb":
             text = "\n".join(cell.source for cell in nbformat.reads(text, 4).cells)

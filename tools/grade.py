@@ -113,6 +113,25 @@ def is_graded(root: Path, unit: str, student: str) -> bool:
     return graded.exists() and record.get("fingerprint") == fingerprint(root, unit, student)
 
 
+def is_booked(root: Path, graded: list[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Which of these (unit, student) are in the grade book: records outlive one that was deleted."""
+    from nbgrader.api import Gradebook, MissingEntry
+
+    address = database(root)
+    file = Path(address.removeprefix("sqlite:///").partition("?")[0])
+    if not graded or (address.startswith("sqlite:///") and not file.exists()):
+        return set()
+    booked = set()
+    with Gradebook(address, "dclib") as book:
+        for unit, student in graded:
+            try:
+                if book.find_submission_notebook(unit, unit, student).grades:
+                    booked.add((unit, student))
+            except MissingEntry:
+                continue
+    return booked
+
+
 def prepare(root: Path, unit: str, log: Path) -> None:
     """Tell the grade book what the unit's cells are."""
     release = root / "grading" / "release"  # exercises/ is committed, and written by `make exercises` only
@@ -301,7 +320,9 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
             with log.open("a", encoding="utf-8") as file:
                 file.write(f"\n--- {datetime.now():%Y-%m-%d %H:%M:%S}\n")
             again = options.force or options.seed is not None
-            due = [(u, s) for u, students in found.items() for s in students if again or not is_graded(root, u, s)]
+            handed_in = [(unit, student) for unit, students in found.items() for student in students]
+            done = set() if again else is_booked(root, [item for item in handed_in if is_graded(root, *item)])
+            due = [item for item in handed_in if item not in done]
             if options.student:
                 due = [(unit, student) for unit, student in due if student in options.student]
             for unit in dict.fromkeys(unit for unit, _ in due):
