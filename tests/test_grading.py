@@ -465,6 +465,50 @@ def test_a_second_run_grades_only_what_is_new(course):
     assert re.search(CARELESS, run.stdout, re.M)
 
 
+@pytest.mark.sandbox
+def test_the_leaderboard_has_everyone_and_is_not_stopped(course):
+    """The capstone's source is on top; a blank, a hostile and a broken submission get a row and a reason."""
+    course, _ = course
+    submitted = course / "grading" / "submitted"
+    broken = submitted / "broken-board" / "capstone"
+    broken.mkdir(parents=True)
+    (broken / "capstone.ipynb").write_text("{")
+    command = [sys.executable, "tools/leaderboard.py", "--draws=1", "--seconds=20", "--jobs=2", "--key=1"]
+    try:
+        run, again = (
+            subprocess.run(command, cwd=course, env=environment(), text=True, capture_output=True) for _ in range(2)
+        )
+    finally:
+        shutil.rmtree(broken.parent)
+    assert run.returncode == again.returncode == 0, run.stdout + run.stderr
+    assert re.search(r"^ +1  source ", run.stdout, re.M)
+    assert re.search(r"^ +2  blank +0\.000 .*1 of 1 draws: not solved", run.stdout, re.M)
+    assert re.search(r"^ +3  hostile +0\.000 .*1 of 1 draws: ", run.stdout, re.M)
+    assert re.search(r"^ +4  broken-board +is no notebook", run.stdout, re.M)
+    with (course / "grading" / "leaderboard.csv").open(encoding="utf-8") as file:
+        rows = {row["name"]: row for row in csv.DictReader(file)}
+    assert float(rows["source"]["ARI"]) > 0.25 > float(rows["(random, told k)"]["ARI"])
+    assert "\n  source\n" in run.stdout and "\n  source\n" not in again.stdout  # its record is used again
+    assert again.stdout.count("source") == 1
+
+
+@pytest.mark.sandbox
+def test_what_the_grade_book_lost_is_graded_again(course):
+    """Deleted, while records and graded notebooks stay. (Changes the course: the last test that uses it.)"""
+    course, _ = course
+    for place in (course / "grading" / "submitted").glob("*/*"):
+        if (place.parent.name, place.name) != ("source", "judging"):
+            shutil.rmtree(place)
+    before = points(course, "source", "judging")
+    assert before and "judging: source" not in grade(course).stdout
+    (course / "grading" / "gradebook.db").unlink()
+    run = grade(course, "--jobs=1")
+    assert run.returncode == 0 and "judging: source (1 of 1)" in run.stdout, run.stdout + run.stderr
+    after = points(course, "source", "judging")
+    assert {task: row["points"] for task, row in after.items()} == {t: row["points"] for t, row in before.items()}
+    assert "(1 of 1)" not in grade(course).stdout
+
+
 def test_nothing_to_grade(tmp_path):
     run = grade(copy_course(tmp_path))
     assert run.returncode == 0
