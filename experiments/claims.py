@@ -64,6 +64,8 @@ def _nguyen() -> list[Claim]:
 
 
 def _bhattarai() -> list[Claim]:
+    short = "ten epochs on 20,000 images, where he has 50 on 50,000"
+
     def v(where, what, run, train, test, reason="", headline=False):
         def claim(split, value, key):
             printed = f"V {value:.3f}".replace("0.", ".", 1)
@@ -89,10 +91,10 @@ def _bhattarai() -> list[Claim]:
         *v("table 2", "convolutional autoencoder, mixture", mnist("conv-gmm"), 0.841, 0.887, headline=True),
         *v("table 3", "CIFAR-10, mixture on pixels", [f"{cifar_pixels}gmm"], 0.081, 0.085),
         *v("table 3", "CIFAR-10, k-means on pixels", [f"{cifar_pixels}kmeans"], 0.078, 0.084),
-        *v("table 3", "CIFAR-10, dense, k-means", cifar("dense-kmeans"), 0.101, 0.109),
-        *v("table 3", "CIFAR-10, dense, mixture", cifar("dense-gmm"), 0.138, 0.150),
-        *v("table 3", "CIFAR-10, convolutional, k-means", cifar("conv-kmeans"), 0.099, 0.105),
-        *v("table 3", "CIFAR-10, convolutional, mixture", cifar("conv-gmm"), 0.157, 0.162, headline=True),
+        *v("table 3", "CIFAR-10, dense, k-means", cifar("dense-kmeans"), 0.101, 0.109, short),
+        *v("table 3", "CIFAR-10, dense, mixture", cifar("dense-gmm"), 0.138, 0.150, short),
+        *v("table 3", "CIFAR-10, convolutional, k-means", cifar("conv-kmeans"), 0.099, 0.105, short),
+        *v("table 3", "CIFAR-10, convolutional, mixture", cifar("conv-gmm"), 0.157, 0.162, short, headline=True),
         Claim(
             BHATTARAI,
             "figure 4",
