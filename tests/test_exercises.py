@@ -8,14 +8,19 @@ without a notebook around them; tests/test_grading.py sends whole notebooks thro
 import ast
 import importlib.util
 import linecache
+import math
 import re
 import sys
 from functools import cache
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
+import torch
 from student_process import answering, end_processes
+
+from dclib.classroom import exercises
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tools"))
@@ -328,9 +333,6 @@ def test_checks_raise_while_grading():
 
 
 def test_a_function_may_not_write_into_its_arguments():
-    import numpy as np
-    import torch
-
     for given in (torch.ones(3), np.ones(3)):
         tasks, names, _ = make_tasks("def double(x):\n    x *= 2\n    return x")
         with pytest.raises(AssertionError, match="Your function changed its argument `x`: work on a copy"):
@@ -338,8 +340,6 @@ def test_a_function_may_not_write_into_its_arguments():
 
 
 def test_an_endless_loop_ends(monkeypatch):
-    from dclib.classroom import exercises
-
     monkeypatch.setattr(exercises, "TIME_LIMIT", 0.2)
     tasks, names, examine = make_tasks("""
 def double(x):
@@ -377,3 +377,51 @@ def test_later_cells_work_with_what_has_passed_and_with_versions_of_the_rest(mon
     assert tasks.working({"later": len}).later.__wrapped__ is names["later"] and capsys.readouterr().out == ""
     monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
     assert tasks.working(versions) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        (None, "returned None"),
+        ([1.0], "The loss must be a number; yours is a list"),
+        ("1", "yours is a str"),
+        (1j, "yours is a complex"),
+        (torch.tensor([1j]), "yours is a complex"),
+        (torch.ones(2, 3), r"The loss is a single number; yours has shape \(2, 3\)"),
+        (np.ones(0), r"yours has shape \(0,\)"),
+    ],
+)
+def test_what_is_no_single_number_is_named(value, says):
+    with pytest.raises(exercises.Mistake, match=says):
+        exercises.single_number(value, "the loss")
+
+
+def test_a_number_may_stand_in_a_tensor_or_an_array():
+    for value in (2, 2.0, torch.tensor(2), torch.tensor([[2.0]], requires_grad=True), np.array([2]), np.float32(2)):
+        number = exercises.single_number(value, "the loss")
+        assert number == 2 and type(number) is float
+    assert math.isnan(exercises.single_number(torch.tensor(torch.nan), "the loss"))
+
+
+def test_parts_are_a_tuple_of_as_many_as_were_asked_for():
+    assert exercises.parts_of((1, 2), 2, "two things, `a, b`") == (1, 2)
+    for answer in ([1, 2], (1, 2, 3), torch.ones(2)):
+        with pytest.raises(exercises.Mistake, match="Return two things, `a, b`, in this order."):
+            exercises.parts_of(answer, 2, "two things, `a, b`")
+    with pytest.raises(exercises.Mistake, match="returned None"):
+        exercises.parts_of(None, 2, "two things")
+
+
+def test_a_wrong_number_gets_the_hint_of_the_first_value_that_it_is():
+    hints = [(4.0, "twice"), (torch.tensor(4.0), "squared"), (1.0, "half")]
+    exercises.compare_number(2.00001, 2.0, hints, "other")
+    for value, says in ((4.00001, "twice"), (1.0, "half"), (3.0, "other"), (2.01, "other"), (math.nan, "other")):
+        with pytest.raises(exercises.Mistake, match=says):
+            exercises.compare_number(value, 2.0, hints, "other")
+    exercises.name_mistake(torch.ones(2), [(torch.zeros(2), "zero"), (torch.ones(3), "longer")])
+    with pytest.raises(exercises.Mistake, match="zero"):
+        exercises.name_mistake(torch.zeros(2), [(torch.ones(2), "one"), (torch.zeros(2), "zero")])
+
+
+def test_numbers_in_a_message_are_one_row():
+    assert exercises.rounded(torch.tensor([[0.12345], [2.0]])) == exercises.rounded([0.12345, 2]) == [0.123, 2.0]

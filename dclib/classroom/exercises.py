@@ -9,20 +9,23 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import math
 import os
 import secrets
 import signal
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from types import FrameType, SimpleNamespace
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+NOTHING = "Your function returned None: is the `return` missing?"
 TIME_LIMIT = 20.0  # seconds of processor time for one check; those of the course take well below one
 
 
@@ -239,12 +242,34 @@ def time_limit(seconds: float) -> Iterator[None]:
 def tensor_of_shape(value: object, shape: tuple[int, ...], name: str) -> Tensor:
     """`value` if it is a tensor of this shape; else Mistake. `name` says what it is: "the distances"."""
     if value is None:
-        raise Mistake("Your function returned None: is the `return` missing?")
+        raise Mistake(NOTHING)
     if not isinstance(value, Tensor):
         raise Mistake(f"{_capital(name)} must be a torch tensor; yours is a {kind(value)}.")
     if tuple(value.shape) != shape:
         raise Mistake(f"{_capital(name)} must have shape {shape}; yours has {tuple(value.shape)}.")
     return value
+
+
+def single_number(value: object, name: str) -> float:
+    """`value` as a float if it is one number, also in a tensor or array; else Mistake. `name` says what: "the loss"."""
+    if value is None:
+        raise Mistake(NOTHING)
+    if isinstance(value, Tensor | np.ndarray | np.generic):
+        if math.prod(value.shape) != 1:
+            raise Mistake(f"{_capital(name)} is a single number; yours has shape {tuple(value.shape)}.")
+        value = value.item()
+    if not isinstance(value, float | int | np.floating):
+        raise Mistake(f"{_capital(name)} must be a number; yours is a {kind(value)}.")
+    return float(value)
+
+
+def parts_of(answer: object, n: int, what: str) -> tuple:
+    """`answer` if it is a tuple of n things; else Mistake. `what` lists them: "two things, `centers, labels`"."""
+    if answer is None:
+        raise Mistake(NOTHING)
+    if not isinstance(answer, tuple) or len(answer) != n:
+        raise Mistake(f"Return {what}, in this order.")
+    return answer
 
 
 def kind(value: object) -> str:
@@ -255,6 +280,31 @@ def kind(value: object) -> str:
 def close(a: Tensor, b: Tensor) -> bool:
     """Same shape and nearly the same numbers, whatever the type."""
     return a.shape == b.shape and torch.allclose(a.double(), b.double(), rtol=1e-4, atol=1e-4)
+
+
+def same_number(a: Any, b: Any) -> bool:
+    """Nearly the same number: within 1e-4 of it, or 1e-5 apart."""
+    return math.isclose(a, b, rel_tol=1e-4, abs_tol=1e-5)
+
+
+def name_mistake(value: Any, hints: Iterable[tuple[Any, str]], same: Callable[[Any, Any], bool] = close) -> None:
+    """Mistake with the hint of the first wrong value that this one is the same as; nothing if there is none."""
+    for wrong, hint in hints:
+        if same(value, wrong):
+            raise Mistake(hint)
+
+
+def compare_number(value: float, right: Any, hints: Iterable[tuple[Any, str]], otherwise: str) -> None:
+    """Mistake unless the number is the right one: the hint whose wrong value it is, or `otherwise`."""
+    if not same_number(value, right):
+        name_mistake(value, hints, same_number)
+        raise Mistake(otherwise)
+
+
+def rounded(values: Any) -> list[float]:
+    """Numbers for a message: a list, or a tensor of any shape, as one row with three decimals."""
+    flat = values.flatten() if hasattr(values, "flatten") else values
+    return [round(float(value), 3) for value in flat]
 
 
 def _is_stub(error: Exception) -> bool:

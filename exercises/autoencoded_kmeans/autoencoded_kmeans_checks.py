@@ -7,7 +7,16 @@ import math
 
 import torch
 
-from dclib.classroom.exercises import Mistake, Tasks, close, kind, tensor_of_shape
+from dclib.classroom.exercises import (
+    Mistake,
+    Tasks,
+    close,
+    compare_number,
+    kind,
+    rounded,
+    single_number,
+    tensor_of_shape,
+)
 
 TASKS = Tasks("kmeans_loss", "pulls", "joint_step", "alarm", "share_loss", "mended_joint")
 
@@ -59,28 +68,6 @@ def _tensor(*rows):
     return torch.tensor(rows)
 
 
-def _number(value, name):
-    if value is None:
-        raise Mistake("Your function returned None: is the `return` missing?")
-    if isinstance(value, torch.Tensor):
-        if value.numel() != 1:
-            raise Mistake(f"{name} is a single number; yours has shape {tuple(value.shape)}.")
-        return float(value.detach())
-    if not isinstance(value, float | int):
-        raise Mistake(f"{name} must be a number; yours is a {kind(value)}.")
-    return float(value)
-
-
-def _named(value, right, hints, otherwise):
-    """Mistake with the hint whose number this is, unless it is the right one."""
-    if math.isclose(value, right, rel_tol=1e-4):
-        return
-    for wrong, hint in hints.items():
-        if math.isclose(value, wrong, rel_tol=1e-4):
-            raise Mistake(hint)
-    raise Mistake(otherwise)
-
-
 # --- task 1 ---
 
 
@@ -96,7 +83,7 @@ CENTERS = _tensor([0.0, 0.0], [3.0, 0.0], [2.0, 9.0])
 
 def _kmeans_loss(function):
     answer = function(CODES, CENTERS)
-    value = _number(answer, "The loss")
+    value = single_number(answer, "The loss")
     hints = {
         27 / 4: "The ½ is missing.",
         27 / 2: "Your loss is a sum over the codes: (1) has their mean.",
@@ -110,8 +97,8 @@ def _kmeans_loss(function):
         (1 + 4 + 26) / 8: "You took the nearest code of each centre: it is the nearest centre of each code.",
         (1 + 256 + 1 + 81) / 8: "You squared the squared distances once more.",
     }
-    _named(
-        value, 27 / 8, hints,
+    compare_number(
+        value, 27 / 8, hints.items(),
         f"The squared distances to the nearest centres are 1, 16, 1, 9: the loss is 3.375; yours is {value:.4f}.",
     )  # fmt: skip
     if not isinstance(answer, torch.Tensor):
@@ -147,7 +134,7 @@ def _pulls(function):
             "its centre harder."
         )
     if not close(b[2], by_centers[2]):
-        raise Mistake(f"No code is nearest to the third centre: it feels no force, (0, 0); yours is {_rounded(b[2])}.")
+        raise Mistake(f"No code is nearest to the third centre: it feels no force, (0, 0); yours is {rounded(b[2])}.")
     _force(b, by_centers, "by the centres", 4)
 
 
@@ -166,11 +153,7 @@ def _force(value, right, name, n):
         if close(value, factor * right):
             raise Mistake(f"Your gradient {name} {hint}")
     raise Mistake(f"For the codes {CODES.tolist()} and the centres {CENTERS.tolist()} the gradient {name} is "
-                  f"{right.tolist()}; yours is {[_rounded(row) for row in value]}.")  # fmt: skip
-
-
-def _rounded(value):
-    return [round(v, 3) for v in value.flatten().tolist()]
+                  f"{right.tolist()}; yours is {[rounded(row) for row in value]}.")  # fmt: skip
 
 
 # --- tasks 3 and 6 ---
@@ -237,7 +220,7 @@ def _joint_step(function):
         raise Mistake("The fourth result is the pair of floats (reconstruction, clustering).")
     first, second = (float(v) for v in _terms(x, target, given))
     on_input = float(_terms(x, x, given)[0])
-    _named(
+    compare_number(
         terms[0], first,
         {
             on_input: "Your reconstruction is compared with `x`: compare with `target`, which may be another.",
@@ -246,17 +229,17 @@ def _joint_step(function):
             first / 2: "Your reconstruction term is half of that in (1).",
             weight * first: "λ is on the reconstruction: it belongs to the clustering, and the terms come without.",
             second: "Your terms are exchanged: reconstruction first, clustering second.",
-        },
+        }.items(),
         f"The reconstruction term here is {first:.4f}, before the step; yours is {terms[0]:.4f}.",
     )  # fmt: skip
-    _named(
+    compare_number(
         terms[1], second,
         {
             weight * second: "Return the clustering term without λ.",
             2 * second: "The ½ is missing in the clustering term.",
             second / 3: "You took the mean over the numbers of a code: the clustering term sums over them.",
             8 * second: "Your clustering term is a sum over the images: (1) has their mean.",
-        },
+        }.items(),
         f"The clustering term here is {second:.4f}, before the step; yours is {terms[1]:.4f}.",
     )  # fmt: skip
 
@@ -317,7 +300,7 @@ def _alarm(function):
             raise Mistake(f"All three are plain numbers; among yours is a {kind(value)}: `float(…)` or `int(…)`.")
     spread, in_use, largest = answer
     # The mean code is (2.5, 1.25), the squares around it 21 and 10.75
-    _named(
+    compare_number(
         spread, 31.75 / 4,
         {
             31.75 / 3: "You divided by n − 1: the spread divides by n.",
@@ -327,7 +310,7 @@ def _alarm(function):
             27 / 4: "You measured from the nearest centres: the spread is measured from the mean of all codes.",
             math.sqrt(31.75 / 4): "You took the root: the spread has none.",
             21 / 4 + 0.0: "Only the first number of the codes is in your spread: sum over all.",
-        },
+        }.items(),
         f"The codes {CODES.tolist()} have the spread 7.9375; yours is {spread:.4f}.",
     )  # fmt: skip
     if in_use == 3:
@@ -358,8 +341,8 @@ def share_loss(function):
 
 def _share_loss(function):
     answer = function(CODES, CENTERS)
-    value = _number(answer, "The loss")
-    _named(
+    value = single_number(answer, "The loss")
+    compare_number(
         value, 27 / 31.75,
         {
             1 - 27 / 31.75: "This is the share that *is* explained: a loss is the rest.",
@@ -371,13 +354,13 @@ def _share_loss(function):
             27 / 2 / 31.75: "There is a ½ in the numerator only.",
             math.sqrt(27 / 31.75): "You took the root: (3) has squared distances.",
             375 / 31.75: "You summed over all centres: each code pays for its nearest one only.",
-        },
+        }.items(),
         "The distances to the nearest centres sum to 27, those to the mean to 31.75: the loss is 0.8504; yours is "
         f"{value:.4f}.",
     )  # fmt: skip
     if not isinstance(answer, torch.Tensor):
         raise Mistake("Return the loss as a tensor: gradients must flow through it, so do not make it a plain number.")
-    value = _number(function(0.001 * CODES, 0.001 * CENTERS), "The loss")
+    value = single_number(function(0.001 * CODES, 0.001 * CENTERS), "The loss")
     if not math.isclose(value, 27 / 31.75, rel_tol=1e-3):
         raise Mistake(
             f"With all codes and centres a thousandth as large the loss must be the same, 0.8504; yours is {value:.4f}."

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dclib.classroom.exercises import Mistake, Tasks, fresh_generator, kind
+from dclib.classroom.exercises import Mistake, Tasks, fresh_generator, kind, rounded, single_number
 
 TASKS = Tasks("prediction_strength", "mended_codes", "choose_k", "cluster")
 
@@ -37,22 +37,6 @@ def working(*names):
 
 def _rng():
     return np.random.default_rng(fresh_generator().initial_seed())
-
-
-def _number(value, name):
-    if value is None:
-        raise Mistake("Your function returned None: is the `return` missing?")
-    if hasattr(value, "shape"):
-        if math.prod(value.shape) != 1:
-            raise Mistake(f"{name} is a single number; yours has shape {tuple(value.shape)}.")
-        value = value.item()
-    if not isinstance(value, float | int):
-        raise Mistake(f"{name} must be a number; yours is a {kind(value)}.")
-    return float(value)
-
-
-def _rounded(values):
-    return [round(float(value), 3) for value in values]
 
 
 def _ari(a, b):
@@ -95,7 +79,7 @@ def _prediction_strength(function):
     predicted = rng.permutation(5)[np.repeat([0, 1, 2, 0, 1, 2, 0, 3], [9, 2, 1, 4, 5, 5, 1, 3])]
     order = rng.permutation(30)
     own, predicted = own[order], predicted[order]
-    right, value = _strength(own, predicted), _number(function(own.copy(), predicted.copy()), "The strength")
+    right, value = _strength(own, predicted), single_number(function(own.copy(), predicted.copy()), "The strength")
     table, shares = _table(own, predicted), _shares(own, predicted)
     sizes = table.sum(1)
     pooled = ((table**2).sum(1) - sizes).sum() / (sizes * (sizes - 1)).sum()
@@ -121,11 +105,11 @@ def _prediction_strength(function):
         raise Mistake(f"For own = {own.tolist()} and predicted = {predicted.tolist()} it is {right:.4f}; yours is "
                       f"{value:.4f}.")  # fmt: skip
     own, predicted = np.array([0, 0, 0, 7]), np.array([1, 1, 0, 0])
-    value = _number(function(own, predicted), "The strength")
+    value = single_number(function(own, predicted), "The strength")
     if not math.isclose(value, 1 / 3, abs_tol=1e-6):
         raise Mistake("A cluster of one sample has no pairs: leave it out. For own = [0, 0, 0, 7], "
                       f"predicted = [1, 1, 0, 0] the strength is .333; yours is {value:.3f}.")  # fmt: skip
-    value = _number(function(np.array([0, 1, 2]), np.array([0, 0, 1])), "The strength")
+    value = single_number(function(np.array([0, 1, 2]), np.array([0, 0, 1])), "The strength")
     if value != 0:
         raise Mistake(f"Where no cluster has a pair the strength is 0; yours is {value:.3f}.")
 
@@ -228,10 +212,10 @@ def _strengths(n_splits=9):
 def _choose_k(function):
     strengths = _strengths()
     value = function(list(_KS), strengths.copy(), 0.5)
-    number = _number(value, "The chosen k")
+    number = single_number(value, "The chosen k")
     if isinstance(value, float) or number != int(number):
         raise Mistake(f"k is a whole number (an int); yours is {value}.")
-    table = f"For k = {_KS} with the means {_rounded(_MEANS)} and the standard errors {_rounded(_SPREAD / 3)}, "
+    table = f"For k = {_KS} with the means {rounded(_MEANS)} and the standard errors {rounded(_SPREAD / 3)}, "
     hints = {
         2: "you took the strongest or the smallest: few clusters are always strong. Take the *largest* k that reaches "
            "the threshold.",
@@ -251,7 +235,7 @@ def _choose_k(function):
         (np.array([[0.44, 0.56], [0.34, 0.46]]), 0.45, 3, "The deviation of few splits has n − 1 below: `ddof=1`."),
     ]:
         value = function([2, 3], strengths.copy(), threshold)
-        if value is None or _number(value, "The chosen k") != expected:
+        if value is None or single_number(value, "The chosen k") != expected:
             raise Mistake(hint)
 
 

@@ -5,11 +5,23 @@ When your work is graded, the same checks run in the teacher's process, and more
 
 import math
 
-import numpy as np
 import torch
 from torch.nn.functional import logsigmoid
 
-from dclib.classroom.exercises import Mistake, Tasks, close, fresh_generator, is_grading, kind, tensor_of_shape
+from dclib.classroom.exercises import (
+    Mistake,
+    Tasks,
+    close,
+    compare_number,
+    fresh_generator,
+    is_grading,
+    name_mistake,
+    parts_of,
+    rounded,
+    same_number,
+    single_number,
+    tensor_of_shape,
+)
 
 TASKS = Tasks("draw", "discriminator_loss", "encoder_loss", "divergences", "play", "told_and_not", "mended_training")
 
@@ -146,48 +158,6 @@ def _training(z, clusters, means, deviations, noise, rate_judge=0.5, rate_codes=
     return z, weights, losses
 
 
-def _told(value, hints):
-    for wrong, hint in hints:
-        if close(value, wrong):
-            raise Mistake(hint)
-
-
-def _number(value, name):
-    if value is None:
-        raise Mistake("Your function returned None: is the `return` missing?")
-    if isinstance(value, torch.Tensor | np.ndarray | np.generic):
-        if math.prod(value.shape) != 1:
-            raise Mistake(f"{name} is a single number; yours has shape {tuple(value.shape)}.")
-    elif not isinstance(value, float | int):
-        raise Mistake(f"{name} must be a number; yours is a {kind(value)}.")
-    return float(value)
-
-
-def _same(a, b):
-    return math.isclose(a, b, rel_tol=1e-4, abs_tol=1e-5)
-
-
-def _named(value, right, hints, otherwise):
-    if _same(value, right):
-        return
-    for wrong, hint in hints:
-        if _same(value, float(wrong)):
-            raise Mistake(hint)
-    raise Mistake(otherwise)
-
-
-def _things(answer, n, what):
-    if answer is None:
-        raise Mistake("Your function returned None: is the `return` missing?")
-    if not isinstance(answer, tuple) or len(answer) != n:
-        raise Mistake(f"Return {what}, in this order.")
-    return answer
-
-
-def _rounded(values):
-    return [round(float(value), 3) for value in values]
-
-
 def _log1p_exp(s):
     return torch.logaddexp(s, torch.zeros_like(s))
 
@@ -212,7 +182,7 @@ def _check_draw(function):
         if close(found, expected):
             continue
         at, width = means[c], sigma[c]
-        _told(
+        name_mistake(
             found,
             [
                 (at + spread * width.square() * noise, "You took the variance for the width: σ, not its square."),
@@ -239,8 +209,8 @@ def _check_draw(function):
         if not close(found, function(means.clone(), sigma.clone(), c.clone(), noise.clone(), spread)):
             raise Mistake("The same arguments give other draws each time: take the ε that are given to you.")
         raise Mistake(
-            f"For the centre {_rounded(at[0])}, σ = {_rounded(width[0])}, ε = {_rounded(noise[0])} and ρ = {spread} "
-            f"the draw is {_rounded(expected[0])}; yours is {_rounded(found[0])}."
+            f"For the centre {rounded(at[0])}, σ = {rounded(width[0])}, ε = {rounded(noise[0])} and ρ = {spread} "
+            f"the draw is {rounded(expected[0])}; yours is {rounded(found[0])}."
         )
 
 
@@ -257,7 +227,7 @@ def _check_discriminator_loss(function):
     s, t = 1 + 1.5 * torch.randn(12, generator=generator), 1.5 * torch.randn(20, generator=generator) - 0.5
     for positive in (1.0, 0.8):
         answer = function(s.clone(), t.clone(), positive)
-        value, right = _number(answer, "The loss"), float(_judging(s, t, positive))
+        value, right = single_number(answer, "The loss"), float(_judging(s, t, positive))
         if math.isnan(value):
             raise Mistake("The loss is NaN. The arguments are logits, not the D themselves: a logit can be below 0.")
         yes, no = _log1p_exp(-s), _log1p_exp(s)
@@ -280,14 +250,14 @@ def _check_discriminator_loss(function):
             (_judging(s.sigmoid(), t.sigmoid(), positive), "You applied the sigmoid twice: the arguments are logits."),
             (squares, "That is a squared difference from the targets: (3) is the cross-entropy."),
         ]  # fmt: skip
-        _named(
+        compare_number(
             value, right, hints, f"For random logits and t = {positive} the loss is {right:.4f}; yours is {value:.4f}."
         )
     if not isinstance(answer, torch.Tensor):
         raise Mistake("Return the loss as a tensor: gradients must flow through it, so do not make it a plain number.")
     s, t = torch.tensor([-200.0, 200.0, 0.0]), torch.tensor([200.0, -200.0, 1.0])
-    value, right = _number(function(s, t, 0.9), "The loss"), float(_judging(s, t, 0.9))
-    if not _same(value, right):
+    value, right = single_number(function(s, t, 0.9), "The loss"), float(_judging(s, t, 0.9))
+    if not same_number(value, right):
         raise Mistake(
             f"For logits of ±200 the loss is {right:.2f}; yours is {value:.2f}. There a sigmoid is 0 or 1, and "
             "the logarithm of 0 is lost (or was cut off): compute log D from the logit."
@@ -315,21 +285,21 @@ def _check_encoder_loss(function):
         n, large = len(s), float(s.abs().max()) > 100
         d = torch.sigmoid(s)
         for saturating, name in ((True, "saturating"), (False, "non-saturating")):
-            answer = _things(function(s.clone(), saturating), 2, "two things, the loss and its slopes")
+            answer = parts_of(function(s.clone(), saturating), 2, "two things, the loss and its slopes")
             value, slopes = (
-                _number(answer[0], "The loss"),
+                single_number(answer[0], "The loss"),
                 tensor_of_shape(answer[1], (n,), f"the slopes (here n = {n})"),
             )
             right, expected = _fooling(s, saturating)
             right, other = float(right), float(_fooling(s, not saturating)[0])
-            if not _same(value, right) or not close(slopes, expected):
+            if not same_number(value, right) or not close(slopes, expected):
                 if large:
                     raise Mistake(
-                        f"For the logits {_rounded(s)} your {name} loss is {value:.3g} (right: {right:.3g}), "
-                        f"and the slopes are {_rounded(slopes)} (right: {_rounded(expected)}). A sigmoid is rounded "
+                        f"For the logits {rounded(s)} your {name} loss is {value:.3g} (right: {right:.3g}), "
+                        f"and the slopes are {rounded(slopes)} (right: {rounded(expected)}). A sigmoid is rounded "
                         "to 0 or 1 there, and its logarithm is lost: compute log D from the logit."
                     )
-                _named(value, right, [
+                compare_number(value, right, [
                     (other, f"Asked for the *{name}* loss you return the other one: which of the two has log D?"),
                     (-right, f"The sign of the {name} loss is wrong: see (4)."),
                     (-other, f"For the {name} loss you have the other logarithm: log D or log(1 − D)? "
@@ -337,7 +307,7 @@ def _check_encoder_loss(function):
                     (n * right, f"The {name} loss is a mean over the codes; yours is a sum."),
                 ], f"For random logits the {name} loss is {right:.4f}; yours is {value:.4f}.")  # fmt: skip
                 by_d = -1 / (1 - d) if saturating else -1 / d
-                _told(slopes, [
+                name_mistake(slopes, [
                     (n * expected, f"The 1/n is missing in the slopes of the {name} loss: the loss is a mean."),
                     (-expected, f"The sign of the slopes of the {name} loss is wrong: it falls as the logit grows."),
                     (_fooling(s, not saturating)[1], f"The slopes of the two losses are exchanged (asked for the "
@@ -347,8 +317,8 @@ def _check_encoder_loss(function):
                     (by_d * (d * (1 - d)) ** 2 / n, "You have the factor D(1 − D) twice."),
                 ])  # fmt: skip
                 raise Mistake(
-                    f"For the logits {_rounded(s[:3])} … (n = {n}) the slopes of the {name} loss begin "
-                    f"{_rounded(expected[:3])}; yours {_rounded(slopes[:3])}."
+                    f"For the logits {rounded(s[:3])} … (n = {n}) the slopes of the {name} loss begin "
+                    f"{rounded(expected[:3])}; yours {rounded(slopes[:3])}."
                 )
 
 
@@ -374,10 +344,10 @@ def _check_divergences(function):
     a, b = _densities(fresh_generator())
     step = 0.25
     four = "four things: KL, JSD, the best D, its J"
-    found = _things(function(a.clone(), b.clone(), step), 4, four)
+    found = parts_of(function(a.clone(), b.clone(), step), 4, four)
     kl, jsd, best, value = _measures(a, b, step)
     back = _kl(b, a, step)
-    _named(_number(found[0], "KL"), kl, [
+    compare_number(single_number(found[0], "KL"), kl, [
         (back, "That is KL(b‖a), the wrong way: in KL(a‖b) the weights before the logarithm are a."),
         (-kl, "The sign of KL is wrong: it is log(a/b), and KL is never below 0."),
         (kl / step, "The step of the grid is missing: an integral is the step times the sum."),
@@ -385,9 +355,9 @@ def _check_divergences(function):
         (-back, "You have b log(a/b): the weights before the logarithm are a."),
         (-_integral(torch.xlogy(a, b), step), "That is the cross entropy, −∫ a log b: the part a log a is missing."),
         (kl / math.log(2), "Your logarithm has base 2: it is the natural one."),
-    ], f"For two random bells KL is {kl:.4f}; yours is {_number(found[0], 'KL'):.4f}.")  # fmt: skip
+    ], f"For two random bells KL is {kl:.4f}; yours is {single_number(found[0], 'KL'):.4f}.")  # fmt: skip
     m = (a + b) / 2
-    _named(_number(found[1], "JSD"), jsd, [
+    compare_number(single_number(found[1], "JSD"), jsd, [
         ((kl + back) / 2, "That is the mean of KL(a‖b) and KL(b‖a): in JSD both are compared with their mixture m."),
         (kl + back, "That is KL(a‖b) + KL(b‖a): in JSD both are compared with their mixture m."),
         (2 * jsd, "The halves before the two KL are missing: yours is twice the JSD."),
@@ -397,18 +367,18 @@ def _check_divergences(function):
         (math.sqrt(jsd), "That is the root of JSD (a distance): no root here."),
         (_kl(a, m, step), "You have the first half only, KL(a‖m): KL(b‖m) belongs to it."),
         (jsd / step, "The step of the grid is missing in JSD: an integral is the step times the sum."),
-    ], f"For two random bells JSD is {jsd:.4f}; yours is {_number(found[1], 'JSD'):.4f}.")  # fmt: skip
+    ], f"For two random bells JSD is {jsd:.4f}; yours is {single_number(found[1], 'JSD'):.4f}.")  # fmt: skip
     d = tensor_of_shape(found[2], (40,), "the best D (one value for each point of the grid)")
     if not close(d, best):
-        _told(d, [
+        name_mistake(d, [
             (1 - best, "Your D is b/(a + b): D near 1 says *draw*, so a stands above the line."),
             (a / b, "Your D is a/b: it must lie between 0 and 1, a/(a + b)."),
             ((a.log() - b.log()), "That is the best *logit*, log a − log b: D is its sigmoid."),
             ((a > b).double(), "Your D is hard: it says how sure one can be, a/(a + b)."),
             (a / m, "Your D is twice the best one: a/(a + b), not a/m."),
         ])  # fmt: skip
-        raise Mistake(f"At the first points of the grid D* is {_rounded(best[:3])}; yours is {_rounded(d[:3])}.")
-    _named(_number(found[3], "J"), value, [
+        raise Mistake(f"At the first points of the grid D* is {rounded(best[:3])}; yours is {rounded(d[:3])}.")
+    compare_number(single_number(found[3], "J"), value, [
         (-value, "The sign of J: it is what the discriminator *maximises*, and below 0."),
         (value / step, "The step of the grid is missing in J: an integral is the step times the sum."),
         (value / 2, "J is the sum of its two parts, without a half."),
@@ -416,23 +386,25 @@ def _check_divergences(function):
         (_integral(torch.xlogy(a, best), step), "The codes' part of J is missing: b log(1 − D)."),
         (_integral(torch.xlogy(a, best) + torch.xlogy(b, best), step), "For codes J has log(1 − D), not log D."),
         (_integral(torch.xlogy(b, best) + torch.xlogy(a, 1 - best), step), "In J a belongs to log D, b to log(1 − D)."),
-    ], f"For two random bells J is {value:.4f}; yours is {_number(found[3], 'J'):.4f}.")  # fmt: skip
+    ], f"For two random bells J is {value:.4f}; yours is {single_number(found[3], 'J'):.4f}.")  # fmt: skip
     a, b = (torch.tensor(v).double() for v in ([2.0, 2.0, 0.0, 0.0], [0.0, 2.0, 2.0, 0.0]))
     kl, jsd, best, value = _measures(a, b, step)
-    found = _things(function(a.clone(), b.clone(), step), 4, four)
+    found = parts_of(function(a.clone(), b.clone(), step), 4, four)
     about = f"For a = {a.tolist()}, b = {b.tolist()}, with the step {step}, "
-    if not math.isinf(_number(found[0], "KL")):
-        raise Mistake(f"{about}KL is infinite, since b is 0 where a is not; yours is {_number(found[0], 'KL'):.4f}.")
-    if not _same(_number(found[1], "JSD"), jsd):
+    if not math.isinf(single_number(found[0], "KL")):
+        raise Mistake(
+            f"{about}KL is infinite, since b is 0 where a is not; yours is {single_number(found[0], 'KL'):.4f}."
+        )
+    if not same_number(single_number(found[1], "JSD"), jsd):
         raise Mistake(f"{about}JSD is {jsd:.4f}; yours is {float(found[1]):.4f}. 0 · log 0 counts as 0.")
     if not close(tensor_of_shape(found[2], (4,), "the best D"), best):
         raise Mistake(f"{about}D* is {best.tolist()}, ½ where both are 0; yours is {found[2].tolist()}.")
-    if not _same(_number(found[3], "J"), value):
+    if not same_number(single_number(found[3], "J"), value):
         raise Mistake(f"{about}J is {value:.4f}; yours is {float(found[3]):.4f}. 0 · log 0 counts as 0.")
     a = torch.tensor([3.0, 1.0, 1e-30]).double()
     b, value = a.flip(0), _measures(a, a.flip(0), step)[3]
-    number = _number(_things(function(a, b, step), 4, four)[3], "J")
-    if not _same(number, value):
+    number = single_number(parts_of(function(a, b, step), 4, four)[3], "J")
+    if not same_number(number, value):
         raise Mistake(
             f"For a = {a.tolist()} and b the other way round J is {value:.4f}; yours is {number:.4f}. Where D* is "
             "rounded to 1, 1 − D* is rounded to 0 and its logarithm is lost: 1 − D* is b/(a + b)."
@@ -454,7 +426,7 @@ def _check_play(function):
     z = torch.randn(n, d, generator=generator) + 0.5 * c[:, None]
     weights = 0.4 * torch.randn(k, 1 + 2 * d, generator=generator)
     noise, rest = torch.randn(4, n, d, generator=generator), (0.6, 0.8, 0.3)
-    found = _things(function(z.clone(), c.clone(), weights.clone(), noise.clone(), *rest), 3, "z, weights, history")
+    found = parts_of(function(z.clone(), c.clone(), weights.clone(), noise.clone(), *rest), 3, "z, weights, history")
     new_z = tensor_of_shape(found[0], (n, d), "z (first of the three results)")
     new_weights = tensor_of_shape(found[1], (k, 1 + 2 * d), "the weights (second of the three results)")
     history = found[2]
@@ -464,9 +436,9 @@ def _check_play(function):
         raise Mistake(f"With {len(noise)} rounds the history has {len(noise)} entries; yours has {len(history)}.")
     right = _game(z, c, weights, noise, *rest)
     if close(new_z, right[0]) and close(new_weights, right[1]):
-        if not all(_same(a, b) for a, b in zip(history, right[2])):
+        if not all(same_number(a, b) for a, b in zip(history, right[2])):
             raise Mistake(
-                f"The history is L_D *before* the discriminator's step: {_rounded(right[2])}, not {_rounded(history)}."
+                f"The history is L_D *before* the discriminator's step: {rounded(right[2])}, not {rounded(history)}."
             )
         return
     hints = {
@@ -496,8 +468,8 @@ def _check_play(function):
     once = _game(z, c, weights, noise[:1], *rest)
     mine = function(z.clone(), c.clone(), weights.clone(), noise[:1].clone(), *rest)
     raise Mistake(
-        f"After one round the first row of weights is {_rounded(once[1][0])} and code 0 at {_rounded(once[0][0])}; "
-        f"yours {_rounded(mine[1][0])} and {_rounded(mine[0][0])}."
+        f"After one round the first row of weights is {rounded(once[1][0])} and code 0 at {rounded(once[0][0])}; "
+        f"yours {rounded(mine[1][0])} and {rounded(mine[0][0])}."
     )
 
 
@@ -516,12 +488,12 @@ def _check_told_and_not(function):
     a, b = (part / part.sum(1, keepdim=True) / step for part in (a, b))
     shares = torch.tensor([0.6, 0.3, 0.1]).double()
     told, mixed = _both(a, b, shares, step)
-    answer = _things(function(a.clone(), b.clone(), shares.clone(), step), 2, "two numbers, J told and J not told")
-    values = [_number(value, name) for value, name in zip(answer, ("J told", "J not told"))]
+    answer = parts_of(function(a.clone(), b.clone(), shares.clone(), step), 2, "two numbers, J told and J not told")
+    values = [single_number(value, name) for value, name in zip(answer, ("J told", "J not told"))]
     each = torch.tensor([_measures(p, q, step)[3] for p, q in zip(a, b)]).double()
-    if _same(values[0], mixed) and _same(values[1], told):
+    if same_number(values[0], mixed) and same_number(values[1], told):
         raise Mistake("You exchanged the two results: J told comes first.")
-    _named(values[0], told, [
+    compare_number(values[0], told, [
         (each.mean(), "J told is a mean with the *shares*: small clusters count less."),
         (each.sum(), "J told is a mean with the shares; yours is a sum over the clusters."),
         (mixed, "Your J told is that of the mixtures: told, there is a best J in each cluster."),
@@ -530,7 +502,7 @@ def _check_told_and_not(function):
         (-told, "The sign of J told."),
     ], f"For three random clusters J told is {told:.4f}; yours is {values[0]:.4f}.")  # fmt: skip
     equal = torch.full_like(shares, 1 / 3)
-    _named(values[1], mixed, [
+    compare_number(values[1], mixed, [
         (_both(a, b, equal, step)[1], "The mixtures have the shares as weights: yours has all clusters equal."),
         (told, "Your J not told is J told: not told, there is one discriminator for the mixtures."),
         (_measures(a.sum(0), b.sum(0), step)[3], "Your mixtures are plain sums, so they are no densities."),
@@ -556,7 +528,7 @@ def _check_mended_training(function):
     means, sigma = 1.5 * torch.randn(k, d, generator=generator), 0.3 + torch.rand(k, d, generator=generator)
     noise, rates = torch.randn(6, n, d, generator=generator), (0.6, 0.1)
     given = (z, c, means, sigma, noise)
-    found = _things(function(*(part.clone() for part in given), *rates), 3, "three things, `z, weights, history`")
+    found = parts_of(function(*(part.clone() for part in given), *rates), 3, "three things, `z, weights, history`")
     new_z = tensor_of_shape(found[0], (n, d), "z (first of the three results)")
     new_weights = tensor_of_shape(found[1], (k, 1 + 2 * d), "the weights (second of the three results)")
 
@@ -569,7 +541,11 @@ def _check_mended_training(function):
         pairs = found[2] if isinstance(found[2], list) else []
         if len(pairs) != len(losses) or any(not isinstance(pair, tuple | list) or len(pair) != 2 for pair in pairs):
             raise Mistake("The path is right; the history is a list of pairs, one a round, as it was.")
-        if not all(_same(_number(v, "A loss"), w) for pair, other in zip(pairs, losses) for v, w in zip(pair, other)):
+        if not all(
+            same_number(single_number(v, "A loss"), w)
+            for pair, other in zip(pairs, losses)
+            for v, w in zip(pair, other)
+        ):
             raise Mistake("The path is right; the history is the pair of losses before each step, as it was.")
         return
     hints = {
@@ -589,6 +565,6 @@ def _check_mended_training(function):
             raise Mistake(hint)
     expected = _training(*given, *rates)
     raise Mistake(
-        f"After {len(noise)} rounds code 0 should be at {_rounded(expected[0][0])}; yours is at {_rounded(new_z[0])}. "
+        f"After {len(noise)} rounds code 0 should be at {rounded(expected[0][0])}; yours is at {rounded(new_z[0])}. "
         "Mend the mistake, and leave the rest as it is."
     )

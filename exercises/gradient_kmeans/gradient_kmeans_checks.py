@@ -5,10 +5,21 @@ When your work is graded, the same checks run in the teacher's process, and more
 
 import math
 
-import numpy as np
 import torch
 
-from dclib.classroom.exercises import Mistake, Tasks, close, fresh_generator, kind, tensor_of_shape
+from dclib.classroom.exercises import (
+    Mistake,
+    Tasks,
+    close,
+    fresh_generator,
+    kind,
+    name_mistake,
+    parts_of,
+    rounded,
+    same_number,
+    single_number,
+    tensor_of_shape,
+)
 
 TASKS = Tasks("hard_gradient", "forgetting_step", "soft_assignment", "free_energy", "anneal", "mended_descent")
 
@@ -92,33 +103,6 @@ def _data(n=40, k=4, d=3):
     return x, centers
 
 
-def _two(answer, what):
-    if answer is None:
-        raise Mistake("Your function returned None: is the `return` missing?")
-    if not isinstance(answer, tuple) or len(answer) != 2:
-        raise Mistake(f"Return two things, {what}, in this order.")
-    return answer
-
-
-def _number(value, name):
-    if isinstance(value, torch.Tensor | np.ndarray | np.generic):
-        if math.prod(value.shape) != 1:
-            raise Mistake(f"{name} is a single number; yours has shape {tuple(value.shape)}.")
-    elif not isinstance(value, float | int):
-        raise Mistake(f"{name} must be a number; yours is a {kind(value)}.")
-    return float(value)
-
-
-def _same(a, b):
-    return math.isclose(a, b, rel_tol=1e-4, abs_tol=1e-5)
-
-
-def _told(value, hints):
-    for wrong, hint in hints:
-        if close(value, wrong):
-            raise Mistake(hint)
-
-
 def _history(history):
     if not isinstance(history, list):
         raise Mistake(f"The history is a list of numbers; yours is a {kind(history)}.")
@@ -126,10 +110,6 @@ def _history(history):
         if not isinstance(value, float | int):
             raise Mistake(f"The history must hold plain numbers; yours holds a {kind(value)}: `float(loss)` makes one.")
     return history
-
-
-def _rounded(values):
-    return [round(float(value), 3) for value in values]
 
 
 # --- task 1 ---
@@ -144,8 +124,8 @@ def _hard_gradient(function):
     x, centers = _data()
     n, d = x.shape
     expected_loss, expected = _hard(x, centers)
-    loss, gradient = _two(function(x.clone(), centers.clone()), "`loss, gradient`")
-    loss, right = _number(loss, "The loss"), float(expected_loss)
+    loss, gradient = parts_of(function(x.clone(), centers.clone()), 2, "two things, `loss, gradient`")
+    loss, right = single_number(loss, "The loss"), float(expected_loss)
     table = _distances(x, centers)
     hints = {
         2 * right: "The ½ is missing in your loss.",
@@ -156,9 +136,9 @@ def _hard_gradient(function):
         float(table.mean(1).mean() / 2): "Your loss has all centres in it: each sample pays only for its nearest.",
         float(table.sum(1).mean() / 2): "Your loss has all centres in it: each sample pays only for its nearest.",
     }
-    if not _same(loss, right):
+    if not same_number(loss, right):
         for value, hint in hints.items():
-            if _same(loss, value):
+            if same_number(loss, value):
                 raise Mistake(hint)
         raise Mistake(f"On random samples the loss is {right:.4f}; yours is {loss:.4f}.")
     gradient = tensor_of_shape(gradient, tuple(centers.shape), "the gradient (a row for each centre)")
@@ -171,7 +151,7 @@ def _hard_gradient(function):
         return
     labels = table.argmin(1)
     sizes = torch.bincount(labels, minlength=len(centers))[:, None]
-    _told(
+    name_mistake(
         gradient,
         [
             (-expected, "The sign is the wrong way round: yours is the way down, x − μ. The gradient is μ − x."),
@@ -188,8 +168,8 @@ def _hard_gradient(function):
     for k in range(len(centers)):
         if not close(gradient[k], expected[k]):
             raise Mistake(
-                f"A centre with {int(sizes[k])} of {n} samples has the gradient {_rounded(expected[k])}; "
-                f"yours is {_rounded(gradient[k])}."
+                f"A centre with {int(sizes[k])} of {n} samples has the gradient {rounded(expected[k])}; "
+                f"yours is {rounded(gradient[k])}."
             )
 
 
@@ -209,9 +189,11 @@ def _forgetting_step(function):
     sums = torch.zeros_like(centers).index_add_(0, labels, batch)
     for memory in (1.0, 0.8):
         expected, expected_counts = _forget(batch, centers, counts, memory)
-        new, new_counts = _two(function(batch.clone(), centers.clone(), counts.clone(), memory), "`centers, counts`")
+        new, new_counts = parts_of(
+            function(batch.clone(), centers.clone(), counts.clone(), memory), 2, "two things, `centers, counts`"
+        )
         new_counts = tensor_of_shape(new_counts, (4,), "the counts (second of the two results; here k = 4)")
-        _told(
+        name_mistake(
             new_counts.double() + (1e9 if close(new_counts, expected_counts) else 0),
             [
                 (counts + m, "Your counts do not forget: γ times the old counts, plus the samples of this batch."),
@@ -224,7 +206,7 @@ def _forgetting_step(function):
         if not close(new_counts, expected_counts):
             raise Mistake(
                 f"With γ = {memory}, the counts {counts.tolist()} and a batch with {m.tolist()} samples the new counts "
-                f"are {_rounded(expected_counts)}; yours are {_rounded(new_counts)}."
+                f"are {rounded(expected_counts)}; yours are {rounded(new_counts)}."
             )
         new = tensor_of_shape(new, (4, 3), "the centres (first of the two results; here k = 4, d = 3)")
         if new.isnan().any():
@@ -236,7 +218,7 @@ def _forgetting_step(function):
         step = sums - m[:, None] * centers
         means = torch.where(m[:, None] > 0, sums / m[:, None].clamp(min=1), centers)
         heavy = torch.where(m[:, None] > 0, (counts[:, None] * centers + sums) / expected_counts[:, None], centers)
-        _told(
+        name_mistake(
             new,
             [
                 (centers + step / counts[:, None], "You divided by the old counts: the step is 1 over the *new* ones."),
@@ -258,10 +240,10 @@ def _forgetting_step(function):
         k = int((~torch.isclose(new, expected, rtol=1e-4, atol=1e-4)).any(1).nonzero()[0])
         raise Mistake(
             f"With γ = {memory}: a centre with the count {counts[k]:g} gets {int(m[k])} samples, and must move from "
-            f"{_rounded(centers[k])} to {_rounded(expected[k])}; yours goes to {_rounded(new[k])}."
+            f"{rounded(centers[k])} to {rounded(expected[k])}; yours goes to {rounded(new[k])}."
         )
     two, start = torch.tensor([[2.0], [4.0]]), torch.tensor([[9.0], [500.0]])
-    first, _ = _two(function(two, start, torch.zeros(2), 0.5), "`centers, counts`")
+    first, _ = parts_of(function(two, start, torch.zeros(2), 0.5), 2, "two things, `centers, counts`")
     first = tensor_of_shape(first, (2, 1), "the centres")
     if first.isnan().any():
         raise Mistake(
@@ -270,7 +252,7 @@ def _forgetting_step(function):
     if not close(first, torch.tensor([[3.0], [500.0]])):
         raise Mistake(
             "With counts of 0 the centres have seen nothing yet: after the samples 2 and 4 the first of the "
-            f"centres 9 and 500 is their mean, 3, and the second stays; yours are at {_rounded(first)}."
+            f"centres 9 and 500 is their mean, 3, and the second stays; yours are at {rounded(first)}."
         )
 
 
@@ -299,7 +281,7 @@ def _soft_assignment(function):
             continue
         if q.isnan().any():
             raise Mistake(_TOO_SMALL)
-        _told(
+        name_mistake(
             q,
             [
                 (torch.softmax(table / temperature, 1), "Far centres have a large q: the minus sign is missing."),
@@ -320,8 +302,8 @@ def _soft_assignment(function):
             raise Mistake(_TOO_SMALL)
         i = int((~torch.isclose(q, expected, atol=1e-4)).any(1).nonzero()[0])
         raise Mistake(
-            f"For squared distances {_rounded(table[i])} and T = {temperature} the row is {_rounded(expected[i])}; "
-            f"yours is {_rounded(q[i])}."
+            f"For squared distances {rounded(table[i])} and T = {temperature} the row is {rounded(expected[i])}; "
+            f"yours is {rounded(q[i])}."
         )
     q = tensor_of_shape(function(x.clone() + 100, centers.clone() + 100, 0.001), (40, 4), "q")
     if q.isnan().any() or not close(q.sum(1), torch.ones(40)):
@@ -343,8 +325,8 @@ def _free_energy(function):
     for temperature in (4.0, 0.5):
         right, expected = _energy(x, centers, temperature)
         right = float(right)
-        loss, gradient = _two(function(x.clone(), centers.clone(), temperature), "`loss, gradient`")
-        loss = _number(loss, "The loss")
+        loss, gradient = parts_of(function(x.clone(), centers.clone(), temperature), 2, "two things, `loss, gradient`")
+        loss = single_number(loss, "The loss")
         q = _soft(x, centers, temperature)
         hints = {
             -right: "The sign of your loss is the wrong way round.",
@@ -357,9 +339,9 @@ def _free_energy(function):
                 -temperature / 2 * torch.logsumexp(-table / temperature, 0).mean()
             ): "The sum in the logarithm runs over the centres, not over the samples.",
         }
-        if not _same(loss, right):
+        if not same_number(loss, right):
             for value, hint in hints.items():
-                if _same(loss, value):
+                if same_number(loss, value):
                     raise Mistake(hint)
             raise Mistake(f"On random samples, T = {temperature}, the loss is {right:.4f}; yours is {loss:.4f}.")
         gradient = tensor_of_shape(gradient, tuple(centers.shape), "the gradient (a row for each centre)")
@@ -367,7 +349,7 @@ def _free_energy(function):
             continue
         mean = (q * table).sum(1, keepdim=True)
         w = q * (1 + (mean - table) / temperature)
-        _told(
+        name_mistake(
             gradient,
             [
                 (-expected, "The sign of your gradient is the wrong way round: it has μ − x in it."),
@@ -382,13 +364,13 @@ def _free_energy(function):
             ],
         )  # fmt: skip
         raise Mistake(
-            f"At T = {temperature} the gradient of the first centre is {_rounded(expected[0])}; "
-            f"yours is {_rounded(gradient[0])}. Compare with autograd."
+            f"At T = {temperature} the gradient of the first centre is {rounded(expected[0])}; "
+            f"yours is {rounded(gradient[0])}. Compare with autograd."
         )
-    loss, gradient = _two(function(x.clone(), centers.clone(), 1e-4), "`loss, gradient`")
+    loss, gradient = parts_of(function(x.clone(), centers.clone(), 1e-4), 2, "two things, `loss, gradient`")
     hard_loss, hard = _hard(x, centers)
     gradient = tensor_of_shape(gradient, tuple(centers.shape), "the gradient")
-    if not (_same(_number(loss, "The loss"), float(hard_loss)) and close(gradient, hard)):
+    if not (same_number(single_number(loss, "The loss"), float(hard_loss)) and close(gradient, hard)):
         raise Mistake(
             f"At T = 0.0001 loss and gradient are those of the hard assignment, here the loss {float(hard_loss):.4f}; "
             f"yours is {float(loss):.4f}. exp(−d/T) is 0 there, and its logarithm −∞: `torch.logsumexp` avoids that."
@@ -407,7 +389,9 @@ def _check_anneal(function):
     x, centers = _data(n=60)
     centers[-1] = 1.0
     temperatures = [6.0, 3.0, 1.0, 0.4]
-    new, history = _two(function(x.clone(), centers.clone(), list(temperatures)), "`centers, history`")
+    new, history = parts_of(
+        function(x.clone(), centers.clone(), list(temperatures)), 2, "two things, `centers, history`"
+    )
     new = tensor_of_shape(new, tuple(centers.shape), "the centres (first of the two results)")
     expected, losses = _anneal(x, centers, temperatures)
     history = _history(history)
@@ -429,7 +413,7 @@ def _check_anneal(function):
         soft = [
             _anneal(x, centers, order)[0] for order in (temperatures[::-1], temperatures[-1:] * 4, temperatures[:1] * 4)
         ]
-        _told(
+        name_mistake(
             new,
             [
                 (soft[0], "You took the temperatures from the last to the first: keep their order."),
@@ -443,29 +427,29 @@ def _check_anneal(function):
             ],
         )  # fmt: skip
         raise Mistake(
-            f"After the temperatures {temperatures} the first centre is at {_rounded(expected[0])}; yours is at "
-            f"{_rounded(new[0])}."
+            f"After the temperatures {temperatures} the first centre is at {rounded(expected[0])}; yours is at "
+            f"{rounded(new[0])}."
         )
     if len(history) != len(losses):
         raise Mistake(
             f"With {len(losses)} temperatures the history has {len(losses)} entries; yours has {len(history)}."
         )
-    if not all(_same(a, b) for a, b in zip(history, losses)):
+    if not all(same_number(a, b) for a, b in zip(history, losses)):
         moved = [float(_energy(x, _anneal(x, centers, temperatures[: t + 1])[0], temperatures[t])[0]) for t in range(4)]
-        if all(_same(a, b) for a, b in zip(history, moved)):
+        if all(same_number(a, b) for a, b in zip(history, moved)):
             raise Mistake("Your history has the loss *after* each step: put it in before the centres move.")
         raise Mistake(
-            f"The history is the loss (5) before each step, at its temperature: {_rounded(losses)}; yours is "
-            f"{_rounded(history)}."
+            f"The history is the loss (5) before each step, at its temperature: {rounded(losses)}; yours is "
+            f"{rounded(history)}."
         )
     far = centers.clone()
     far[-1] = 1e4
-    new, _ = _two(function(x.clone(), far.clone(), [0.01, 0.01]), "`centers, history`")
+    new, _ = parts_of(function(x.clone(), far.clone(), [0.01, 0.01]), 2, "two things, `centers, history`")
     new = tensor_of_shape(new, tuple(centers.shape), "the centres (first of the two results)")
     if not close(new[-1], far[-1]):
         raise Mistake(
             f"A centre is so far away that all its q are 0, and the weighted mean is 0/0: it must stay where it is; "
-            f"yours went to {_rounded(new[-1])}."
+            f"yours went to {rounded(new[-1])}."
         )
 
 
@@ -487,10 +471,10 @@ def _mended_descent(function):
         expected.append(float(loss))
         at = at - rate * gradient
         path.append(at)
-    new, history = _two(function(x.clone(), centers.clone(), rate, n_steps), "`centers, history`")
+    new, history = parts_of(function(x.clone(), centers.clone(), rate, n_steps), 2, "two things, `centers, history`")
     new = tensor_of_shape(new, tuple(centers.shape), "the centres (first of the two results)")
     history = _history(history)
-    if close(new, path[-1]) and len(history) == n_steps and all(_same(a, b) for a, b in zip(history, expected)):
+    if close(new, path[-1]) and len(history) == n_steps and all(same_number(a, b) for a, b in zip(history, expected)):
         return
     broken, speed, losses = centers, torch.zeros_like(centers), []
     for _ in range(n_steps):
@@ -512,7 +496,7 @@ def _mended_descent(function):
     if close(new, path[-1]):
         raise Mistake(
             f"Your centres are right, but the history is not the loss before each of the {n_steps} steps: "
-            f"{_rounded(expected[:3])} … is expected, yours begins {_rounded(history[:3])}."
+            f"{rounded(expected[:3])} … is expected, yours begins {rounded(history[:3])}."
         )
     if len(history) != n_steps:
         raise Mistake(

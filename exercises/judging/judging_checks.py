@@ -4,10 +4,11 @@ When your work is graded, the same checks run in the teacher's process, and more
 """
 
 import math
+from functools import partial
 
 import numpy as np
 
-from dclib.classroom.exercises import Mistake, Tasks, fresh_generator, kind
+from dclib.classroom.exercises import Mistake, Tasks, fresh_generator, kind, name_mistake, single_number
 
 TASKS = Tasks(
     "contingency", "accuracy", "v_measure", "pair_counts", "adjusted_rand", "vote_accuracy", "mended_accuracy"
@@ -97,14 +98,7 @@ def _ari_of(together, by_class, by_cluster, apart):
 
 
 def _number(value, name):
-    if value is None:
-        raise Mistake("Your function returned None: is the `return` missing?")
-    array = np.asarray(value) if isinstance(value, np.ndarray | np.generic | float | int) else None
-    if array is None:
-        raise Mistake(f"{name} must be a number; yours is a {kind(value)}.")
-    if array.size != 1:
-        raise Mistake(f"{name} must be a single number; yours has shape {array.shape}.")
-    number = float(array.reshape(()))
+    number = single_number(value, name)
     if math.isnan(number):
         raise Mistake(
             f"{name} is NaN. Where did you compute 0/0, or 0 · log 0? The first needs a rule, the second counts as 0."
@@ -124,11 +118,7 @@ def _same(a, b):
     return math.isclose(a, b, rel_tol=1e-6, abs_tol=1e-6)
 
 
-def _told(value, hints):
-    """Raise the hint whose value this is."""
-    for wrong, hint in hints:
-        if _same(value, float(wrong)):
-            raise Mistake(hint)
+_told = partial(name_mistake, same=_same)
 
 
 def _text(table):

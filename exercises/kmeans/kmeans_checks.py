@@ -7,7 +7,7 @@ import math
 
 import torch
 
-from dclib.classroom.exercises import Mistake, Tasks, close, kind, many_calls, tensor_of_shape
+from dclib.classroom.exercises import Mistake, Tasks, close, kind, many_calls, single_number, tensor_of_shape
 
 TASKS = Tasks("squared_distances", "assign", "update", "kmeans_plus_plus", "lloyd", "kmedians", "mended_lloyd")
 
@@ -135,7 +135,7 @@ def _assign(function):
             f"Of the centres {centers.tolist()} the nearest to {X[i].tolist()} has number {expected[i]}; "
             f"you chose {labels[i]}."
         )
-    loss = _number(loss, "the loss")
+    loss = single_number(loss, "the loss")
     hints = {
         11.0 / 4: "Your loss is a mean over the samples: equation (1) is a sum.",
         0.0 + 1 + 1 + 3: "Your loss sums Euclidean distances: equation (1) has squared ones.",
@@ -148,16 +148,6 @@ def _assign(function):
             if math.isclose(loss, value, rel_tol=1e-4):
                 raise Mistake(hint)
         raise Mistake(f"The labels are right, and the loss here is 0 + 1 + 1 + 9 = 11; yours is {loss:g}.")
-
-
-def _number(value, name):
-    if isinstance(value, torch.Tensor):
-        if value.numel() != 1:
-            raise Mistake(f"{name.capitalize()} is a single number; yours has shape {tuple(value.shape)}.")
-        return float(value)
-    if not isinstance(value, float | int):
-        raise Mistake(f"{name.capitalize()} must be a number; yours is a {kind(value)}.")
-    return float(value)
 
 
 def _rounded(row):

@@ -8,7 +8,17 @@ from functools import cache
 
 import torch
 
-from dclib.classroom.exercises import Mistake, Tasks, close, kind, many_calls, tensor_of_shape
+from dclib.classroom.exercises import (
+    Mistake,
+    Tasks,
+    close,
+    kind,
+    many_calls,
+    parts_of,
+    rounded,
+    single_number,
+    tensor_of_shape,
+)
 
 TASKS = Tasks(
     "psnr", "dense", "training_step", "conv", "denoising_pair", "mask_patches", "masked_loss", "mended_train"
@@ -106,30 +116,6 @@ def working(*names):
     return TASKS.working({name: LENT[name] for name in names or LENT})
 
 
-def _number(value, name):
-    if value is None:
-        raise Mistake("Your function returned None: is the `return` missing?")
-    if isinstance(value, torch.Tensor):
-        if value.numel() != 1:
-            raise Mistake(f"{name} is a single number; yours has shape {tuple(value.shape)}.")
-        return float(value)
-    if not isinstance(value, float | int):
-        raise Mistake(f"{name} must be a number; yours is a {kind(value)}.")
-    return float(value)
-
-
-def _two(answer, names):
-    if answer is None:
-        raise Mistake("Your function returned None: is the `return` missing?")
-    if not isinstance(answer, tuple) or len(answer) != 2:
-        raise Mistake(f"Return two things, `{names}`, in this order.")
-    return answer
-
-
-def _rounded(value):
-    return [round(v, 3) for v in value.flatten().tolist()]
-
-
 # --- task 1 ---
 
 
@@ -143,7 +129,7 @@ def _psnr(function):
     y = x.clone()
     y[0], y[1] = 0.4, 0.02
     mse, db = 0.0802, 10 * math.log10(1 / 0.0802)
-    value = _number(function(x, y), "The PSNR")
+    value = single_number(function(x, y), "The PSNR")
     hints = {
         10 * math.log(1 / mse): "You took the natural logarithm: decibels have the one to base 10.",
         -db: "Your sign is wrong: a small error has a large PSNR.",
@@ -167,7 +153,7 @@ def _psnr(function):
             "PSNR "
             f"{db:.3f} dB; yours is {value:.3f}."
         )
-    value = _number(function(x, y, 2.0), "The PSNR")
+    value = single_number(function(x, y, 2.0), "The PSNR")
     right = 10 * math.log10(4 / mse)
     if math.isclose(value, db, rel_tol=1e-4):
         raise Mistake("Yours does not use `value_range`: 255 for bytes makes the same error smaller.")
@@ -176,7 +162,7 @@ def _psnr(function):
     if not math.isclose(value, right, rel_tol=1e-4):
         raise Mistake(f"With value_range=2 the PSNR of the same two images is {right:.3f} dB; yours is {value:.3f}.")
     try:
-        value = _number(function(x, x), "The PSNR")
+        value = single_number(function(x, x), "The PSNR")
     except (ZeroDivisionError, ValueError):
         raise Mistake("For equal images the error is 0, and your function stops: return math.inf.") from None
     if value != math.inf:
@@ -220,7 +206,7 @@ def _dense(function):
                 f"shape (outputs, inputs): a layer is h @ W.T + b. (PyTorch says: {str(error).splitlines()[0]})"
             ) from None
         raise
-    z, x_hat = _two(answer, "z, x_hat")
+    z, x_hat = parts_of(answer, 2, "two things, `z, x_hat`")
     z = tensor_of_shape(z, (3, 1), "the codes (here n = 3, m = 1)").detach()
     if isinstance(x_hat, torch.Tensor) and x_hat.shape == (3, 2):
         raise Mistake("Your reconstruction is still flat: give it the shape of the images, `.reshape(x.shape)`.")
@@ -243,12 +229,12 @@ def _dense(function):
     if close(z, other(latent=True)[0]):
         raise Mistake("There is a ReLU at the code: the last layer of the encoder is linear, codes may be negative.")
     if not close(z, z_expected):
-        raise Mistake(f"The codes of the three images here are {_rounded(z_expected)}; yours are {_rounded(z)}.")
+        raise Mistake(f"The codes of the three images here are {rounded(z_expected)}; yours are {rounded(z)}.")
     if close(x_hat, other(hidden=False)[1]) or close(x_hat, _no_relu(z, decoder).view(x.shape)):
         raise Mistake("The codes are right, but the decoder has no ReLU between its layers.")
     raise Mistake(
-        f"The codes are right. The reconstruction of the first image is {_rounded(expected[0])}; yours is "
-        f"{_rounded(x_hat[0])}. Between the layers of the decoder stands a ReLU, after its last none."
+        f"The codes are right. The reconstruction of the first image is {rounded(expected[0])}; yours is "
+        f"{rounded(x_hat[0])}. Between the layers of the decoder stands a ReLU, after its last none."
     )
 
 
@@ -394,7 +380,7 @@ def _conv(function):
                     f"outputs, 3, 3). (PyTorch says: {str(error).splitlines()[0][:150]})"
                 ) from None
             raise
-        z, x_hat = _two(answer, "z, x_hat")
+        z, x_hat = parts_of(answer, 2, "two things, `z, x_hat`")
         if isinstance(z, torch.Tensor) and z.ndim == 2:
             raise Mistake("Your code is flat: in this network it stays a stack of small maps, (n, channels, h, w).")
         if isinstance(z, torch.Tensor) and z.shape[2:] == side:
@@ -447,7 +433,7 @@ def denoising_pair(function):
 def _denoising_pair(function):
     def run(x, sigma, *seeds):
         calls = [(x.clone(), sigma, torch.Generator().manual_seed(seed)) for seed in seeds]
-        pairs = [_two(answer, "input, target") for answer in many_calls(function, calls)]
+        pairs = [parts_of(answer, 2, "two things, `input, target`") for answer in many_calls(function, calls)]
         for pair in pairs:
             for part, name in zip(pair, ("the input", "the target")):
                 tensor_of_shape(part, tuple(x.shape), name)
@@ -528,7 +514,7 @@ def mask_patches(function):
 def _mask_patches(function):
     def run(x, size, share, *seeds):
         calls = [(x.clone(), size, share, torch.Generator().manual_seed(seed)) for seed in seeds]
-        found = [_two(answer, "masked, hidden") for answer in many_calls(function, calls)]
+        found = [parts_of(answer, 2, "two things, `masked, hidden`") for answer in many_calls(function, calls)]
         n, _, h, w = x.shape
         for masked, hidden in found:
             tensor_of_shape(masked, tuple(x.shape), "the masked images")
@@ -603,7 +589,7 @@ def _masked_loss(function):
     # The squares: 1 9 | 0 4 and 0 1 | 9 0; hidden are 9, 4, 0, 1, 9, 0
     expected = 23 / 6
     answer = function(x_hat, x, hidden)
-    value = _number(answer, "The loss")
+    value = single_number(answer, "The loss")
     hints = {
         24 / 8: "Your loss runs over all pixels: only the hidden ones count.",
         23 / 8: "You divided by the number of all values: divide by the number of hidden ones.",

@@ -5,10 +5,20 @@ When your work is graded, the same checks run in the teacher's process, and more
 
 import math
 
-import numpy as np
 import torch
 
-from dclib.classroom.exercises import Mistake, Tasks, close, fresh_generator, kind, tensor_of_shape
+from dclib.classroom.exercises import (
+    Mistake,
+    Tasks,
+    close,
+    fresh_generator,
+    name_mistake,
+    parts_of,
+    rounded,
+    same_number,
+    single_number,
+    tensor_of_shape,
+)
 
 TASKS = Tasks("dcra_loss", "refresh", "slopes", "train", "convert", "decibels", "mean_loss", "mended_training")
 
@@ -164,42 +174,9 @@ def _net(generator, d=12, hidden=9, m=3):
     return layers[:2], layers[2:]
 
 
-def _told(value, hints, same):
-    for wrong, hint in hints:
-        if same(value, wrong):
-            raise Mistake(hint)
-
-
-def _number(value, name):
-    if value is None:
-        raise Mistake("Your function returned None: is the `return` missing?")
-    if isinstance(value, torch.Tensor | np.ndarray | np.generic):
-        if math.prod(value.shape) != 1:
-            raise Mistake(f"{name} is a single number; yours has shape {tuple(value.shape)}.")
-    elif not isinstance(value, float | int):
-        raise Mistake(f"{name} must be a number; yours is a {kind(value)}.")
-    return float(value)
-
-
-def _same(a, b):
-    return math.isclose(a, b, rel_tol=1e-4, abs_tol=1e-5)
-
-
 def _near(a, b):
-    """As _same, for numbers that may be small."""
+    """As same_number, for numbers that may be small."""
     return math.isclose(a, b, rel_tol=1e-4, abs_tol=1e-9)
-
-
-def _things(answer, n, what):
-    if answer is None:
-        raise Mistake("Your function returned None: is the `return` missing?")
-    if not isinstance(answer, tuple) or len(answer) != n:
-        raise Mistake(f"Return {what}, in this order.")
-    return answer
-
-
-def _rounded(values):
-    return [round(float(value), 3) for value in values]
 
 
 # --- task 1 ---
@@ -216,12 +193,12 @@ def _check_loss(function):
     encoder, decoder = _net(g, d, m=m)
     x, epsilon = torch.rand(n, d, generator=g), torch.randn(n, d, generator=g)
     goal = torch.randn(n, m, generator=g)
-    found = _things(
+    found = parts_of(
         function(x.clone(), epsilon.clone(), sigma, encoder, decoder, goal.clone(), share),
         3,
         "three numbers, `loss, l1, l2`",
     )
-    loss, l1, l2 = (_number(value, name) for value, name in zip(found, ("The loss", "L1", "L2")))
+    loss, l1, l2 = (single_number(value, name) for value, name in zip(found, ("The loss", "L1", "L2")))
 
     def ends(spoilt):
         codes = through(spoilt, encoder)
@@ -265,9 +242,9 @@ def _check_loss(function):
         ),
     ):  # fmt: skip
         what = "pixels" if name == "L1" else "numbers of a code"
-        if _same(value, expected):
+        if same_number(value, expected):
             continue
-        _told(
+        name_mistake(
             value,
             [
                 *others,
@@ -278,13 +255,13 @@ def _check_loss(function):
                 (float(table.abs().sum(1).mean()), f"The square is forgotten: {name} sums absolute differences."),
                 (expected / 2, f"Your {name} is halved: (2) has no half."),
             ],
-            _same,
+            same_number,
         )
         raise Mistake(f"On random images {name} is {expected:.4f}; yours is {value:.4f}.")
     expected = share * right[0] + (1 - share) * right[1]
-    if _same(loss, expected):
+    if same_number(loss, expected):
         return
-    _told(
+    name_mistake(
         loss,
         [
             ((1 - share) * right[0] + share * right[1], "λ is on the wrong term: λ weighs L1, 1 − λ weighs L2."),
@@ -293,7 +270,7 @@ def _check_loss(function):
             (share * right[0] + right[1], "The loss is λ L1 + (1 − λ) L2; yours is λ L1 + L2."),
             (share * (right[0] + right[1]), "You have λ on both terms: 1 − λ weighs L2."),
         ],
-        _same,
+        same_number,
     )
     raise Mistake(f"L1 and L2 are right; with λ = {share} the loss is {expected:.4f}, yours is {loss:.4f}.")
 
@@ -336,7 +313,7 @@ def _slow_codes(g):
 
 def _check_refresh(function):
     z, start, path = _slow_codes(fresh_generator())
-    found = _things(function(z.clone(), start.clone()), 2, "two things, `centers, labels`")
+    found = parts_of(function(z.clone(), start.clone()), 2, "two things, `centers, labels`")
     if isinstance(found[0], torch.Tensor) and len(found[0]) == 3:
         raise Mistake("A centre is lost: a cluster without codes keeps its place among the centres.")
     centers = tensor_of_shape(found[0], (4, 2), "the centres (first of the two results; here K = 4)")
@@ -362,7 +339,7 @@ def _check_refresh(function):
         raise Mistake("The centres are right, the labels are not: they are the numbers of the nearest centres.")
     if any(close(centers, moved) for _, _, moved in path):
         raise Mistake("You stopped too early: go on until no code changes its cluster.")
-    raise Mistake(f"On random codes the first centre ends at {_rounded(last[0])}; yours at {_rounded(centers[0])}.")
+    raise Mistake(f"On random codes the first centre ends at {rounded(last[0])}; yours at {rounded(centers[0])}.")
 
 
 # --- task 3 ---
@@ -378,7 +355,7 @@ def _check_slopes(function):
     n, d, m, share = 7, 8, 3, 0.2
     x, x_hat = torch.rand(n, d, generator=g), torch.randn(n, d, generator=g)
     z, goal = torch.randn(n, m, generator=g), torch.randn(n, m, generator=g)
-    found = _things(
+    found = parts_of(
         function(x.clone(), x_hat.clone(), z.clone(), goal.clone(), share),
         2,
         "two things, the gradient by the reconstructions and the one by the codes",
@@ -391,7 +368,7 @@ def _check_slopes(function):
         if close(value, right):
             continue
         unit = right / right.norm(dim=1, keepdim=True)
-        _told(
+        name_mistake(
             value,
             [
                 (-right, f"The sign of the gradient {name} is wrong: it points uphill, away from the goal."),
@@ -407,7 +384,7 @@ def _check_slopes(function):
             ],
             close,
         )
-        raise Mistake(f"For random values the gradient {name} begins {_rounded(right[0])}; yours {_rounded(value[0])}.")
+        raise Mistake(f"For random values the gradient {name} begins {rounded(right[0])}; yours {rounded(value[0])}.")
 
 
 # --- task 4 ---
@@ -438,7 +415,7 @@ def _check_train(function):
     centers = codes[torch.randperm(n, generator=g)[:k]] + 0.2
     given = sigma, encoder, decoder, centers, share, rate, batch_size
     before = [part.clone() for layer in (*encoder, *decoder) for part in layer]
-    found = _things(
+    found = parts_of(
         function(x.clone(), noise.clone(), sigma, encoder, decoder, centers.clone(), share, rate, batch_size),
         5,
         "five things, `encoder, decoder, centers, labels, history`",
@@ -463,8 +440,8 @@ def _check_train(function):
                 f"The history has one loss a step: {n} images in batches of {batch_size}, {n_epochs} epochs, are "
                 f"{len(right[4])} steps; yours has {len(history)} entries."
             )
-        if not all(map(_same, history, right[4])):
-            raise Mistake(f"The history is the loss (1) *before* each step, {_rounded(right[4][:3])} …")
+        if not all(map(same_number, history, right[4])):
+            raise Mistake(f"The history is the loss (1) *before* each step, {rounded(right[4][:3])} …")
         return
     if agrees(right, False):
         if close(new_centers, _train(x, noise, *given, how="no last")[2]):
@@ -491,8 +468,8 @@ def _check_train(function):
     if any(not part.isfinite().all() for part in flat):
         raise Mistake("There are values in your layers that are not finite: perhaps you went uphill?")
     raise Mistake(
-        f"After {n_epochs} epochs the first bias of the encoder begins {_rounded(right[0][0][1][:3])}; "
-        f"yours begins {_rounded(flat[1][:3])}."
+        f"After {n_epochs} epochs the first bias of the encoder begins {rounded(right[0][0][1][:3])}; "
+        f"yours begins {rounded(flat[1][:3])}."
     )
 
 
@@ -510,8 +487,8 @@ def _check_convert(function):
     weight = 0.05 + 0.2 * float(torch.rand((), generator=g))
     for first, second in (("mean", "sum"), ("sum", "mean"), ("mean", "mean"), ("sum", "sum")):
         for on in ("L1", "L2"):
-            found = _things(function(weight, d, m, first, second, on), 2, "two numbers, `share, factor`")
-            share, factor = (_number(v, name) for v, name in zip(found, ("The share", "The factor")))
+            found = parts_of(function(weight, d, m, first, second, on), 2, "two numbers, `share, factor`")
+            share, factor = (single_number(v, name) for v, name in zip(found, ("The share", "The factor")))
             right = _convert(weight, d, m, first, second, on)
             case = f"for w = {weight:.3f}, d = {d}, m = {m}, L1 as a {first}, L2 as a {second}, w on {on}"
             ratio = right[0] / (1 - right[0])
@@ -520,7 +497,7 @@ def _check_convert(function):
             mixed = _convert(weight, m, d, first, second, on)
             plain = _convert(weight, 1, 1, first, second, on)
             if not _near(share, right[0]):
-                _told(
+                name_mistake(
                     share,
                     [
                         (ratio, "That is the ratio s/(1 − s): the share is ratio/(1 + ratio)."),
@@ -534,7 +511,7 @@ def _check_convert(function):
                 )
                 raise Mistake(f"The share {case}, is {right[0]:.6f}; yours is {share:.6f}.")
             if not _near(factor, right[1]):
-                _told(
+                name_mistake(
                     factor,
                     [
                         (1 / right[1], "Your factor is upside down: their loss is the factor times ours."),
@@ -558,8 +535,8 @@ def _check_decibels(function):
     x = torch.rand(6, 30, generator=g)
     noisy = x + 0.5 * torch.rand(6, 1, generator=g) * torch.randn(6, 30, generator=g)
     x_hat = x + 0.1 + 0.1 * torch.randn(6, 30, generator=g)
-    found = _things(function(x.clone(), noisy.clone(), x_hat.clone()), 3, "three numbers, `before, after, gain`")
-    before, after, gain = (_number(value, name) for value, name in zip(found, ("before", "after", "gain")))
+    found = parts_of(function(x.clone(), noisy.clone(), x_hat.clone()), 3, "three numbers, `before, after, gain`")
+    before, after, gain = (single_number(value, name) for value, name in zip(found, ("`before`", "`after`", "`gain`")))
     right = _decibels(x, noisy, x_hat)
 
     def db(a, b):
@@ -585,10 +562,10 @@ def _check_decibels(function):
         if math.isclose(value, expected, abs_tol=1e-3):
             continue
         wrong = "The PSNR of the wrong pair: both compare with the *clean* images."
-        _told(value, [(db(noisy, x_hat), wrong), *others(*pair)], lambda a, b: math.isclose(a, b, abs_tol=1e-3))
+        name_mistake(value, [(db(noisy, x_hat), wrong), *others(*pair)], lambda a, b: math.isclose(a, b, abs_tol=1e-3))
         raise Mistake(f"On random images {name} is {expected:.3f} dB; yours is {value:.3f}.")
     if not math.isclose(gain, right[2], abs_tol=2e-3):
-        _told(
+        name_mistake(
             gain,
             [
                 (-right[2], "The gain is after − before: above 0 where drawing was better than leaving it alone."),
@@ -597,7 +574,7 @@ def _check_decibels(function):
             lambda a, b: math.isclose(a, b, abs_tol=2e-3),
         )
         raise Mistake(f"before and after are right; the gain is {right[2]:.3f} dB, yours {gain:.3f}.")
-    found = _things(function(x.clone(), x.clone(), x_hat.clone()), 3, "three numbers, `before, after, gain`")
+    found = parts_of(function(x.clone(), x.clone(), x_hat.clone()), 3, "three numbers, `before, after, gain`")
     if float(found[0]) != math.inf or float(found[2]) != -math.inf:
         raise Mistake("Where x̃ equals x, before is `math.inf` and the gain `-math.inf`: nothing could be won.")
 
@@ -617,10 +594,10 @@ def _check_mean_loss(function):
     x, goal = 0.2 + torch.rand(n, d, generator=g), torch.randn(n, m, generator=g)
     for corruption, level in (("noise", 0.6), ("mask", 0.3)):
         right = _mean_loss(x, A, B, goal, share, corruption, level)
-        value = _number(
+        value = single_number(
             function(x.clone(), A.clone(), B.clone(), goal.clone(), share, corruption, level), "The mean loss"
         )
-        if _same(value, right):
+        if same_number(value, right):
             continue
 
         def total(variance, on=(1, 1), seen=x, factors=(share, 1 - share), by=None):
@@ -665,7 +642,7 @@ def _check_mean_loss(function):
                 (total(x.square() * kept / level), "r is the share that is *dropped*: x² r/(1 − r)."),
                 (total(level**2 * ones), "A mask is no noise of deviation r: its variance is x² r/(1 − r)."),
             ]  # fmt: skip
-        _told(value, hints, _same)
+        name_mistake(value, hints, same_number)
         raise Mistake(
             f"For random A and B, corruption {corruption!r} and level {level}, the mean loss is {right:.4f}; "
             f"yours is {value:.4f}."
@@ -704,7 +681,7 @@ def _check_mended(function):
     x, noise = torch.randn(n, d, generator=g), torch.randn(6, n, d, generator=g)
     A, B = (torch.randn(shape, generator=g) / 3 for shape in ((m, d), (d, m)))
     goal = torch.randn(n, m, generator=g)
-    found = _things(
+    found = parts_of(
         function(x.clone(), noise.clone(), sigma, A.clone(), B.clone(), goal.clone(), share, rate),
         3,
         "three things, `A, B, history`",
@@ -721,8 +698,8 @@ def _check_mended(function):
 
     right = _linear_path(x, noise, sigma, A, B, goal, share, rate)
     if is_path(""):
-        if len(history) != 6 or not all(map(_same, history, right[2])):
-            raise Mistake(f"A and B are right; the history is the loss before each step, {_rounded(right[2][:3])} …")
+        if len(history) != 6 or not all(map(same_number, history, right[2])):
+            raise Mistake(f"A and B are right; the history is the loss before each step, {rounded(right[2][:3])} …")
         return
     if is_path("broken"):
         raise Mistake("That is still the broken one. What is each of the two differences a difference from?")
@@ -733,6 +710,6 @@ def _check_mended(function):
     if close(new_A, A) and close(new_B, B):
         raise Mistake("A and B did not move.")
     raise Mistake(
-        f"After 6 steps the first row of A begins {_rounded(right[0][0][:3])}; yours begins {_rounded(new_A[0][:3])}. "
+        f"After 6 steps the first row of A begins {rounded(right[0][0][:3])}; yours begins {rounded(new_A[0][:3])}. "
         "Mend the mistake, and leave the rest as it is."
     )

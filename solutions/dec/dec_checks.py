@@ -5,10 +5,20 @@ When your work is graded, the same checks run in the teacher's process, and more
 
 import math
 
-import numpy as np
 import torch
 
-from dclib.classroom.exercises import Mistake, Tasks, close, fresh_generator, kind, tensor_of_shape
+from dclib.classroom.exercises import (
+    Mistake,
+    Tasks,
+    close,
+    fresh_generator,
+    name_mistake,
+    parts_of,
+    rounded,
+    same_number,
+    single_number,
+    tensor_of_shape,
+)
 
 TASKS = Tasks("soft_assignment", "target", "divergence", "pull", "refine", "mended_training")
 
@@ -76,45 +86,12 @@ def _shares(n=30, k=4):
     return q, torch.softmax(2 * torch.randn(n, k, generator=generator), 1)
 
 
-def _told(value, hints):
-    for wrong, hint in hints:
-        if close(value, wrong):
-            raise Mistake(hint)
-
-
-def _number(value, name):
-    if value is None:
-        raise Mistake("Your function returned None: is the `return` missing?")
-    if isinstance(value, torch.Tensor | np.ndarray | np.generic):
-        if math.prod(value.shape) != 1:
-            raise Mistake(f"{name} is a single number; yours has shape {tuple(value.shape)}.")
-    elif not isinstance(value, float | int):
-        raise Mistake(f"{name} must be a number; yours is a {kind(value)}.")
-    return float(value)
-
-
-def _same(a, b):
-    return math.isclose(a, b, rel_tol=1e-4, abs_tol=1e-5)
-
-
-def _things(answer, n, what):
-    if answer is None:
-        raise Mistake("Your function returned None: is the `return` missing?")
-    if not isinstance(answer, tuple) or len(answer) != n:
-        raise Mistake(f"Return {what}, in this order.")
-    return answer
-
-
 def _losses(history, n):
     if not isinstance(history, list) or any(not isinstance(value, float | int) for value in history):
         raise Mistake("The history is a list of plain numbers: `float(loss)` makes one.")
     if len(history) != n:
         raise Mistake(f"With {n} steps the history has {n} entries; yours has {len(history)}.")
     return history
-
-
-def _rounded(values):
-    return [round(float(value), 3) for value in values]
 
 
 # --- task 1 ---
@@ -135,7 +112,7 @@ def _soft_assignment(function):
             continue
         power = -(alpha + 1) / 2
         kernel = (1 + table / alpha) ** power
-        _told(
+        name_mistake(
             q,
             [
                 (kernel, "Your rows do not sum to 1: divide each by its sum."),
@@ -155,8 +132,8 @@ def _soft_assignment(function):
             ],
         )  # fmt: skip
         raise Mistake(
-            f"For squared distances {_rounded(table[0])} and α = {alpha} the row is {_rounded(expected[0])}; "
-            f"yours is {_rounded(q[0])}."
+            f"For squared distances {rounded(table[0])} and α = {alpha} the row is {rounded(expected[0])}; "
+            f"yours is {rounded(q[0])}."
         )
 
 
@@ -175,7 +152,7 @@ def _target(function):
     if close(p, expected):
         return
     sharp, f = q.square(), q.sum(0)
-    _told(
+    name_mistake(
         p,
         [
             (q, "Your p is q: square it before you divide by f."),
@@ -196,8 +173,7 @@ def _target(function):
         ],
     )  # fmt: skip
     raise Mistake(
-        f"For the row {_rounded(q[0])} and the sizes {_rounded(f)} p is {_rounded(expected[0])}; "
-        f"yours is {_rounded(p[0])}."
+        f"For the row {rounded(q[0])} and the sizes {rounded(f)} p is {rounded(expected[0])}; yours is {rounded(p[0])}."
     )
 
 
@@ -212,7 +188,7 @@ def divergence(function):
 def _divergence(function):
     q, p = _shares()
     n, k = q.shape
-    right, value = float(_kl(p, q)), _number(function(p.clone(), q.clone()), "The divergence")
+    right, value = float(_kl(p, q)), single_number(function(p.clone(), q.clone()), "The divergence")
     if math.isnan(value):
         raise Mistake("The divergence is NaN.")
     swapped = float(_kl(q, p))
@@ -225,14 +201,14 @@ def _divergence(function):
         float((p - q).square().sum(1).mean()): "That is a squared difference, no divergence.",
         -swapped: "You have q log(p/q): the weights before the logarithm are p.",
     }
-    if not _same(value, right):
+    if not same_number(value, right):
         for wrong, hint in hints.items():
-            if _same(value, wrong):
+            if same_number(value, wrong):
                 raise Mistake(hint)
         raise Mistake(f"For random p and q the divergence is {right:.4f}; yours is {value:.4f}.")
     p, q = torch.tensor([[1.0, 0.0], [0.5, 0.5]]), torch.tensor([[0.5, 0.5], [0.5, 0.5]])
-    value = _number(function(p, q), "The divergence")
-    if not _same(value, math.log(2) / 2):
+    value = single_number(function(p, q), "The divergence")
+    if not same_number(value, math.log(2) / 2):
         raise Mistake(f"Where p is 0 its term 0 · log 0 counts as 0: for p = {p.tolist()} and q = 0.5 everywhere the "
                       f"divergence is {math.log(2) / 2:.4f}; yours is {value:.4f}.")  # fmt: skip
 
@@ -250,7 +226,7 @@ def _check_pull(function):
     p = _shares()[1]
     for alpha in (1.0, 4.0):
         right = _pull(z, centers, p, alpha)
-        found = _things(
+        found = parts_of(
             function(z.clone(), centers.clone(), p.clone(), alpha), 2, "two things, the pulls on z and on the centres"
         )
         q = _q(z, centers, alpha)
@@ -265,7 +241,7 @@ def _check_pull(function):
             def shaped(weights, factor=alpha + 1, axis=axis, sign=sign, difference=difference):
                 return sign * factor * (weights[:, :, None] * difference).sum(axis)
 
-            _told(
+            name_mistake(
                 value,
                 [
                     (-expected, f"The sign of the pull on {name} is wrong: where p > q, both come together."),
@@ -279,7 +255,7 @@ def _check_pull(function):
                     (shaped((p - q) / (1 + near.reciprocal() - alpha)), f"In the pull on {name} divide d by α."),
                 ],
             )  # fmt: skip
-            raise Mistake(f"For α = {alpha} the pull on {name} begins {_rounded(expected[0])}.")
+            raise Mistake(f"For α = {alpha} the pull on {name} begins {rounded(expected[0])}.")
 
 
 # --- task 5 ---
@@ -299,13 +275,13 @@ def _check_refine(function):
     alpha, rate, n_steps, interval = 2.0, 0.3, 7, 3
     arguments = (alpha, rate, n_steps, interval)
     right = _refine(z, centers, *arguments)
-    found = _things(function(z.clone(), centers.clone(), *arguments), 3, "three things, `z, centers, history`")
+    found = parts_of(function(z.clone(), centers.clone(), *arguments), 3, "three things, `z, centers, history`")
     new_z = tensor_of_shape(found[0], tuple(z.shape), "z (first of the three results)")
     new_centers = tensor_of_shape(found[1], tuple(centers.shape), "the centres (second of the three results)")
     history = _losses(found[2], n_steps)
     if close(new_z, right[0]) and close(new_centers, right[1]):
-        if not all(_same(a, b) for a, b in zip(history, right[2])):
-            raise Mistake(f"The history is the divergence *before* each step, {_rounded(right[2])}.")
+        if not all(same_number(a, b) for a, b in zip(history, right[2])):
+            raise Mistake(f"The history is the divergence *before* each step, {rounded(right[2])}.")
         return
     always, never = (_refine(z, centers, alpha, rate, n_steps, other) for other in (1, n_steps))
 
@@ -348,8 +324,8 @@ def _check_refine(function):
         if close(new_z, wrong_z) and close(new_centers, wrong_centers):
             raise Mistake(hint)
     raise Mistake(
-        f"After {n_steps} steps sample and centre 0 are at {_rounded(right[0][0])} and {_rounded(right[1][0])}; "
-        f"yours at {_rounded(new_z[0])} and {_rounded(new_centers[0])}."
+        f"After {n_steps} steps sample and centre 0 are at {rounded(right[0][0])} and {rounded(right[1][0])}; "
+        f"yours at {rounded(new_z[0])} and {rounded(new_centers[0])}."
     )
 
 
@@ -385,7 +361,7 @@ def _by_autograd(z, centers, rate, n_steps, how):
 def _mended_training(function):
     z, centers = _data()
     rate, n_steps = 0.4, 6
-    found = _things(function(z.clone(), centers.clone(), rate, n_steps), 3, "three things, `z, centers, history`")
+    found = parts_of(function(z.clone(), centers.clone(), rate, n_steps), 3, "three things, `z, centers, history`")
     new_z = tensor_of_shape(found[0], tuple(z.shape), "z (first of the three results)")
     new_centers = tensor_of_shape(found[1], tuple(centers.shape), "the centres (second of the three results)")
     history = _losses(found[2], n_steps)
@@ -396,8 +372,8 @@ def _mended_training(function):
 
     if is_path("right"):
         losses = _by_autograd(z, centers, rate, n_steps, "right")[2]
-        if not all(_same(a, b) for a, b in zip(history, losses)):
-            raise Mistake(f"The path is right; the history is the loss before each step, {_rounded(losses[:3])} …")
+        if not all(same_number(a, b) for a, b in zip(history, losses)):
+            raise Mistake(f"The path is right; the history is the loss before each step, {rounded(losses[:3])} …")
         return
     if is_path("through"):
         raise Mistake("That is still the broken one. In DEC p is a *target*: does anything pull it towards q here?")
@@ -409,6 +385,6 @@ def _mended_training(function):
         raise Mistake("Your samples did not move: the *target* must be cut from the graph, not q.")
     expected = _by_autograd(z, centers, rate, n_steps, "right")
     raise Mistake(
-        f"After {n_steps} steps sample 0 should be at {_rounded(expected[0][0])}; yours is at {_rounded(new_z[0])}. "
+        f"After {n_steps} steps sample 0 should be at {rounded(expected[0][0])}; yours is at {rounded(new_z[0])}. "
         "Mend the mistake, and leave the rest as it is."
     )

@@ -7,7 +7,7 @@ import math
 
 import torch
 
-from dclib.classroom.exercises import Mistake, Tasks, close, kind, tensor_of_shape
+from dclib.classroom.exercises import Mistake, Tasks, close, kind, rounded, single_number, tensor_of_shape
 
 TASKS = Tasks("log_joint", "e_step", "m_step", "bound", "em", "tied_em", "bic", "mended_em")
 
@@ -393,10 +393,9 @@ def _same(value, expected, hints, name):
     for hint, wrong in hints.items():
         if close(value, wrong):
             raise Mistake(hint)
-    rounded = [[round(v, 3) for v in t.flatten().tolist()] for t in (expected, value)]
     raise Mistake(
         "For the samples (0, 0), (2, 0), (4, 4), (8, 4) with the responsibilities (1, 0), (1, 0), (½, ½), (0, 1) "
-        f"and reg = 0.25 {name} are {rounded[0]}; yours are {rounded[1]}."
+        f"and reg = 0.25 {name} are {rounded(expected)}; yours are {rounded(value)}."
     )
 
 
@@ -415,7 +414,7 @@ def _bound(function):
     r = _tensor([0.9, 0.1], [0.5, 0.5], [0.2, 0.8])
     energy, entropy = float((r * joint).sum()), -float((r * r.log()).sum())
     expected = (energy + entropy) / 3
-    B = _number(function(X, r, *mixture), "the bound")
+    B = single_number(function(X, r, *mixture), "the bound")
     hints = {
         expected * 3: "Your bound is a sum over the samples: (5) is a mean, divided by n.",
         expected / 2: "You took the mean over all entries of the table: sum over k, then the mean over i.",
@@ -438,7 +437,7 @@ def _bound(function):
         )
     r = _tensor([1.0, 0.0], [0.5, 0.5], [0.0, 1.0])
     expected = float(joint[0, 0] + joint[1].mean() + math.log(2) + joint[2, 1]) / 3
-    B = _number(function(X, r, *mixture), "the bound")
+    B = single_number(function(X, r, *mixture), "the bound")
     if math.isnan(B):
         raise Mistake("A responsibility of 0 makes your bound NaN: 0 · log 0 is 0 here. Leave these entries out.")
     if not math.isclose(B, expected, rel_tol=1e-4):
@@ -447,24 +446,12 @@ def _bound(function):
             "responsibility of 0 contributes exactly 0."
         )
     none = _tensor(1.0, 0.0), *mixture[1:]
-    B = _number(function(X, _tensor(*[[1.0, 0.0]] * 3), *none), "the bound")
+    B = single_number(function(X, _tensor(*[[1.0, 0.0]] * 3), *none), "the bound")
     if not math.isfinite(B):
         raise Mistake(
             "With the weights 1 and 0, and no sample for the second component, the bound is finite; yours is "
             f"{B}. There the log density is −∞ and r is 0: 0 · ∞ is NaN too."
         )
-
-
-def _number(value, name):
-    if value is None:
-        raise Mistake("Your function returned None: is the `return` missing?")
-    if isinstance(value, torch.Tensor):
-        if value.numel() != 1:
-            raise Mistake(f"{name.capitalize()} is a single number; yours has shape {tuple(value.shape)}.")
-        return float(value)
-    if not isinstance(value, float | int):
-        raise Mistake(f"{name.capitalize()} must be a number; yours is a {kind(value)}.")
-    return float(value)
 
 
 # --- tasks 5 and 6 ---
@@ -627,7 +614,7 @@ def _bic(function):
     def of(free, total=-2 * n * value, price=log_n):
         return total + free * price
 
-    answers = {shape: _number(function(value, n, k, d, shape), "BIC") for shape in ("full", "tied")}
+    answers = {shape: single_number(function(value, n, k, d, shape), "BIC") for shape in ("full", "tied")}
     free = {"full": 23, "tied": 14}
     hints = {
         of(24): "You count K weights: they sum to 1, so the last one follows from the others.",
@@ -719,10 +706,6 @@ def _same_parameters(mine, theirs, n_iter, question):
     for name, a, b in zip(("weights", "means", "covariances"), mine, theirs):
         if not torch.allclose(a.double(), b.double(), rtol=1e-3, atol=1e-3):
             raise Mistake(
-                f"After {n_iter} iteration{'s' if n_iter > 1 else ''} the {name} are {_rounded(b)}; yours are "
-                f"{_rounded(a)}. {question}"
+                f"After {n_iter} iteration{'s' if n_iter > 1 else ''} the {name} are {rounded(b)}; yours are "
+                f"{rounded(a)}. {question}"
             )
-
-
-def _rounded(values):
-    return [round(v, 3) for v in values.flatten().tolist()]
