@@ -3,9 +3,19 @@
 Here the student's process is a fork without a sandbox; test_grading.py runs the board on submitted notebooks.
 """
 
+import contextlib
+import csv
 import json
+import os
+import signal
+import subprocess
 import sys
+import time
+import traceback
+from pathlib import Path
+from types import SimpleNamespace
 
+import nbformat
 import numpy as np
 import pytest
 from student_process import ROOT, answering, end_processes
@@ -145,3 +155,128 @@ def test_records_are_used_again_until_something_changes(tmp_path):
     assert leaderboard.read_record(tmp_path, "ada", leaderboard.Settings(2, 2)) is None
     place.write_text("{ }")
     assert leaderboard.read_record(tmp_path, "ada", settings) is None
+
+
+# --- a run that is killed ---
+
+WAITS = f"""
+import os, time
+def wait():
+    open("WAITING", "a").close()
+    for _ in range(600):
+        if os.path.exists("GO"):
+            return
+        time.sleep(0.05)
+{BY_MEANS.replace("from dclib", "wait(); from dclib")}"""
+CLASS = {"ada": BY_MEANS, "bo": WAITS, "cy": HOSTILE["process ended"], "dee": BY_MEANS.replace("(4", "(6")}
+
+
+class Forked:
+    """As subprocess.Popen of tools/leaderboard.py, but a fork: it need not import everything once more."""
+
+    def __init__(self, command, **_):
+        self.root, self.status = Path(command[1]).parents[1], None
+        self.pid = os.fork()
+        if self.pid == 0:
+            board(self.root, command[2:])
+        with (self.root / "workers").open("a") as file:
+            file.write(f"{command[3]} {self.pid}\n")
+
+    def wait(self, timeout=60):
+        end = time.monotonic() + timeout
+        while self.status is None and time.monotonic() < end:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            self.status = os.waitstatus_to_exitcode(status) if pid else None
+            time.sleep(0.01)
+        return self.status
+
+
+def board(course, options):
+    """`make leaderboard`, and the end of this process."""
+    status = 1
+    try:
+        os.setsid()
+        os.closerange(3, 500)  # such as the lock of the process that started this one
+        sys.stdout = sys.stderr = open(course / "out", "a", buffering=1)  # noqa: SIM115
+        os.chdir(course)
+        status = leaderboard.main(options, course)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(status)
+
+
+def start(course, *options):
+    pid = os.fork()
+    if pid == 0:
+        board(course, ["--draws=1", "--seconds=20", "--jobs=1", *options])
+    return pid
+
+
+def make_course(course):
+    for student, code in CLASS.items():
+        place = course / "grading" / "submitted" / student / "capstone" / "capstone.ipynb"
+        place.parent.mkdir(parents=True)
+        nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)]), place)
+    (course / "solutions" / "capstone").mkdir(parents=True)
+    return course
+
+
+def final_board(course):
+    """All columns but the seconds."""
+    with (course / "grading" / "leaderboard.csv").open(encoding="utf-8") as file:
+        return [row[:7] + row[8:] for row in csv.reader(file)]
+
+
+def runs_of(course):
+    return [line.split()[0] for line in (course / "workers").read_text().splitlines()]
+
+
+def is_alive(pid):
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the workers outlive a run that is killed")
+def test_a_run_that_is_killed_and_started_again_ends_with_the_same_board(tmp_path, monkeypatch):
+    @contextlib.contextmanager
+    def copies(root, cells, count):  # of a student's process, without a sandbox
+        yield [answering(*(cell.source for cell in cells), names={"np": np}) for _ in range(count)]
+
+    monkeypatch.setattr(leaderboard, "_copies", copies)
+    monkeypatch.setattr(
+        leaderboard, "subprocess", SimpleNamespace(Popen=Forked, TimeoutExpired=subprocess.TimeoutExpired)
+    )
+    monkeypatch.setenv("DCLIB_SANDBOX", "0")
+    killed, other = make_course(tmp_path / "killed"), make_course(tmp_path / "other")
+
+    run = start(killed)
+    end = time.monotonic() + 20
+    while not (killed / "WAITING").exists():
+        assert time.monotonic() < end, (killed / "out").read_text()
+        time.sleep(0.02)
+    os.kill(run, signal.SIGKILL)
+    os.waitpid(run, 0)
+    records = killed / "grading" / "leaderboard"
+    first = (records / "ada.json").read_bytes()
+    key = (records / "key").read_text()
+    assert runs_of(killed) == ["ada", "bo"] and not (records / "bo.json").exists()
+    assert not (killed / "grading" / "leaderboard.csv").exists()
+    worker = int((killed / "workers").read_text().split()[-1])
+    while is_alive(worker):  # it must not write a record beside that of the next run
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    (records / "dee.json").write_text('{"state": "')  # as a disk that was full leaves it
+
+    (killed / "GO").touch()
+    assert os.waitpid(start(killed), 0)[1] == 0, (killed / "out").read_text()
+    assert runs_of(killed) == ["ada", "bo", "bo", "cy", "dee"]
+    assert (records / "ada.json").read_bytes() == first and (records / "key").read_text() == key
+
+    (other / "GO").touch()
+    assert os.waitpid(start(other, f"--key={key}"), 0)[1] == 0, (other / "out").read_text()
+    rows = final_board(killed)
+    assert rows == final_board(other)
+    assert {row[1] for row in rows[1:] if row[0]} == set(CLASS)
+    assert os.waitpid(start(killed), 0)[1] == 0 and len(runs_of(killed)) == 5 and final_board(killed) == rows
