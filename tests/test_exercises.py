@@ -9,6 +9,7 @@ import ast
 import importlib.util
 import linecache
 import math
+import os
 import re
 import sys
 from functools import cache
@@ -29,6 +30,7 @@ import judge  # noqa: E402
 import make_exercises  # noqa: E402
 
 UNITS = make_exercises.units()
+SEED = int(os.environ.get("DCLIB_TEST_SEED", "1"))  # of the judge's questions; a check must stand any
 MARKS = ("BEGIN SOLUTION", "END SOLUTION", "HIDDEN TESTS", "MARK SCHEME")
 
 
@@ -65,7 +67,7 @@ class Source:
         self.answers = {c.metadata.nbgrader.grade_id: c.source for c in self.notebook.cells if role(c) == "solve"}
         self.tests = {c.metadata.nbgrader.grade_id: c.source for c in self.notebook.cells if role(c) == "test"}
 
-    def verdicts(self, answers, tasks, seed=1):
+    def verdicts(self, answers, tasks, seed=SEED):
         """What the judge says about these tasks, when a student's process has these answers."""
         verdicts, passed = {}, set(self.answers) - set(tasks)
         for task in tasks:

@@ -197,7 +197,7 @@ def board(course, options):
     try:
         os.setsid()
         os.closerange(3, 500)  # such as the lock of the process that started this one
-        sys.stdout = sys.stderr = open(course / "out", "a", buffering=1)  # noqa: SIM115
+        sys.stdout = sys.stderr = open(course / "out", "a", buffering=1)
         os.chdir(course)
         status = leaderboard.main(options, course)
     except BaseException:
