@@ -357,7 +357,7 @@ def accuracy(table):
 def accuracy(table):
     return table[linear_sum_assignment(table, maximize=True)] / table.sum()
 """,
-            "must be a single number",
+            "is a single number; yours has shape",
         ),
         "a few classes only": (
             """
