@@ -209,13 +209,14 @@ def test_run_all_survives_the_untouched_exercise(name, generated, monkeypatch, c
 
     monkeypatch.delenv("NBGRADER_EXECUTION")
     matplotlib.use("agg")
+    n_tasks = len(unit(name).answers)  # to read a unit makes its checks known
     sys.modules.pop(f"{name}_checks", None)
     names = {"__name__": "__main__"}
     for cell in nbformat.read(generated / name / f"{name}.ipynb", 4).cells:
         if cell.cell_type == "code":
             exec(compile(cell.source, f"<{cell.id}>", "exec"), names)
     printed = capsys.readouterr().out
-    assert printed.count("not solved yet.") == len(unit(name).answers)
+    assert printed.count("not solved yet.") == n_tasks
     assert ": passed" not in printed and "not right" not in printed
     assert "This cell works with dclib's" in printed
 
