@@ -104,7 +104,7 @@ def test_a_right_answer_is_scored_on_the_held_out_pictures(questions):
 
 @pytest.mark.parametrize(("says", "code"), HOSTILE.items(), ids=HOSTILE)
 def test_a_bad_answer_counts_as_0_and_says_why(questions, says, code):
-    rows, _ = ask(code, questions[:1])
+    rows, _ = ask(code, questions[:1], 0.5 if says == "no answer within" else 10)  # the machine may be busy
     assert rows[0]["ari"] == rows[0]["nmi"] == rows[0]["acc"] == 0
     assert says in rows[0]["reason"] and len(rows[0]["reason"]) <= 160
 
