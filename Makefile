@@ -6,6 +6,7 @@
 #             PYTEST_ARGS="…"           for pytest, e.g. -x
 #             JOBS=4                    how many files are tested at a time, with one thread each (2)
 #             NOTEBOOKS="…"             the lessons that `make outputs` runs
+#             PROFILE=full              for `make outputs`: at full size, to build/full; the stored outputs stay
 #             UNITS="…"               the units of `make kill-matrix`
 #             GRADE_ARGS="…"            for `make grade`: a unit, --force, --timeout=120
 #             BOARD_ARGS="…"            for `make leaderboard`: --draws=10, --fresh, --seconds=30
@@ -40,7 +41,8 @@ help:
 	@echo "make kill-matrix  send all known right and wrong answers through the grader; table in solutions/README.md"
 	@echo "make experiments  run the papers' experiments at full size (hours), results to experiments/results/"
 	@$(if $(BENCHMARKS),echo "make bench        time the library against others; results in benchmarks/results.json")
-	@echo "make outputs      run the lessons and store their outputs (NOTEBOOKS=notebooks/01_kmeans.ipynb for one)"
+	@echo "make outputs      run the lessons and store their outputs (NOTEBOOKS=notebooks/01_kmeans.ipynb for one;"
+	@echo "                  PROFILE=full: at full size, to build/full)"
 
 # --- set-up ------------------------------------------------------------------------------------------------------------
 
@@ -74,7 +76,7 @@ demo: $(STAMP)
 	$(BIN)/python tools/demo.py $(if $(PAGE),--page "$(PAGE)",$(LAB_ARGS))
 
 outputs: $(STAMP)
-	$(BIN)/python tools/store_outputs.py $(NOTEBOOKS)
+	$(BIN)/python tools/store_outputs.py $(if $(PROFILE),--profile $(PROFILE)) $(NOTEBOOKS)
 
 exercises: $(STAMP)
 	$(BIN)/python tools/make_exercises.py

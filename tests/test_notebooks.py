@@ -14,6 +14,8 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+import dclib.data
+
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tools"))
 import minutes  # noqa: E402
@@ -373,6 +375,46 @@ def test_a_failing_notebook_is_named_and_left_alone(tmp_path, capsys):
     assert "bad.ipynb: code cell 2 failed" in message
     assert "ZeroDivisionError" in message
     assert "none.ipynb" in message
+
+
+def test_full_size_goes_to_its_own_folder(tmp_path, monkeypatch, capsys):
+    """One lesson of one size, one that fails half-way, and one whose data set cannot be had; none is changed."""
+
+    def no_data(name):
+        raise dclib.data.DatasetUnavailable(f"{name}: ways out")
+
+    size = "from dclib import by_profile\nprint(by_profile(fast='small', full='large'))"
+    one = write(tmp_path / "one.ipynb", new_code_cell("1"))
+    bad = write(tmp_path / "bad.ipynb", new_code_cell(size), new_code_cell("assert False"), new_code_cell("3"))
+    far = write(tmp_path / "far.ipynb", new_code_cell('x = load(by_profile(fast="mnist5k", full="mnist"))'))
+    for cell in (raw := json.loads(bad.read_text()))["cells"]:
+        cell.update(execution_count=1, outputs=[{"output_type": "stream", "name": "stdout", "text": "stored"}])
+    bad.write_text(json.dumps(raw))
+    before = {path: path.read_bytes() for path in (one, bad, far)}
+    monkeypatch.setattr(store_outputs, "ROOT", tmp_path)
+    monkeypatch.setattr(dclib.data, "load", no_data)
+    monkeypatch.setenv("DCLIB_PROFILE", "fast")
+    assert store_outputs.main(["--profile", "full", *map(str, before)]) == 1
+    assert {path: path.read_bytes() for path in before} == before
+    (run,) = (tmp_path / "build" / "full").iterdir()  # as far as it went, without the outputs of the other size
+    cells = json.loads(run.read_text())["cells"]
+    assert (run.name, cells[0]["outputs"][0]["text"], cells[2]["outputs"]) == ("bad.ipynb", ["large\n"], [])
+    printed = capsys.readouterr()
+    assert "skipped" in printed.out and "one.ipynb" in printed.out
+    assert "bad.ipynb: code cell 2 failed" in printed.err and "AssertionError" in printed.err
+    assert "far.ipynb: its full size needs the data set mnist" in printed.err and "ways out" in printed.err
+
+
+def test_full_size_says_its_minutes(tmp_path, monkeypatch, capsys):
+    path = write(tmp_path / "good.ipynb", new_code_cell("from dclib import by_profile\nby_profile(fast=1, full=2)"))
+    monkeypatch.setattr(store_outputs, "ROOT", tmp_path)
+    monkeypatch.setenv("DCLIB_PROFILE", "fast")
+    assert store_outputs.main(["--profile", "full", str(path)]) == 0
+    assert re.search(r"good\.ipynb  \(\d+\.\d minutes, \d+\.\d of them on a processor", capsys.readouterr().out)
+    assert (
+        "text/plain"
+        in json.loads((tmp_path / "build" / "full" / "good.ipynb").read_text())["cells"][0]["outputs"][0]["data"]
+    )
 
 
 def test_cells_without_ids_get_the_same_ids_each_time(tmp_path):

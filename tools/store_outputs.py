@@ -3,8 +3,9 @@
 On one machine a second run writes the same bytes: execution times, the Python version, random widget ids and the
 seconds in progress bars are left out or replaced. Of a demonstration its page is stored, which needs no kernel and no
 network, not its widget. A notebook with an error is not written; the error names the cell.
-Lessons run at their small size (DCLIB_PROFILE=fast). --demos runs nothing: it puts today's scripts into the stored
-demonstrations.
+Lessons run at their small size. --profile full runs those that have a larger one (DCLIB_PROFILE=full, full data sets,
+no limit of time), prints their minutes and leaves the stored outputs alone: the run notebook goes to build/full, also
+when a cell fails. --demos runs nothing: it puts today's scripts into the stored demonstrations.
 """
 
 import argparse
@@ -21,10 +22,12 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
+ROOT = Path(__file__).resolve().parents[1]
 VIEW = "application/vnd.jupyter.widget-view+json"
 STATE = "application/vnd.jupyter.widget-state+json"
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 FOLDED = {"source_hidden": True}  # plotting code that a reader may leave closed; JupyterLab keeps it under "jupyter"
+LARGER_SET = re.compile(r"by_profile\([^()]*\bfull=[\"'](\w+)[\"']\)")  # by_profile(fast="mnist5k", full="mnist")
 SESSION_KEYS = "collapsed ExecuteTime execution jp-MarkdownHeadingCollapsed jupyter scrolled trusted".split()
 # What differs from run to run inside texts: the time in tqdm's bars, and the file name of a cell in warnings.
 NOISE = (
@@ -52,8 +55,24 @@ def read(path: Path) -> nbformat.NotebookNode:
     return notebook
 
 
-def run(notebook: nbformat.NotebookNode, path: Path, timeout: int) -> None:
-    """Execute all cells in the notebook's own folder; `timeout` in seconds per cell."""
+def run(notebook: nbformat.NotebookNode, path: Path, timeout: int | None, say: bool = False) -> None:
+    """Execute all cells in the notebook's own folder; `timeout` in seconds per cell, None: no limit.
+
+    say: print each cell that took more than half a minute.
+    """
+    begun = 0.0
+
+    def start(**_: object) -> None:
+        nonlocal begun
+        begun = time.perf_counter()
+
+    def end(cell_index: int, **_: object) -> None:
+        if say and (seconds := time.perf_counter() - begun) > 30:
+            print(f"        cell {cell_index} of {len(notebook.cells)}, from 0: {seconds / 60:.1f} minutes", flush=True)
+
+    for cell in notebook.cells:  # what is there after an error is of this run
+        if cell.cell_type == "code":
+            cell.update(outputs=[], execution_count=None)
     client = NotebookClient(
         notebook,
         timeout=timeout,
@@ -61,6 +80,8 @@ def run(notebook: nbformat.NotebookNode, path: Path, timeout: int) -> None:
         record_timing=False,
         coalesce_streams=True,
         resources={"metadata": {"path": str(path.parent)}},
+        on_cell_execute=start,
+        on_cell_executed=end,
     )
     try:
         client.execute()
@@ -125,6 +146,30 @@ def store(path: Path, timeout: int) -> None:
     os.replace(file.name, path)
 
 
+def run_at_full_size(path: Path, timeout: int | None, folder: Path) -> str:
+    """Run one notebook with DCLIB_PROFILE=full, as far as it goes, and write it to `folder` -> what happened."""
+    from dclib.data import NAMES, DatasetUnavailable, load
+
+    notebook = read(path)
+    code = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
+    if "by_profile(" not in code:
+        return f"skipped {path}  (it has one size: its stored outputs are those of both profiles)"
+    for name in set(LARGER_SET.findall(code)) & set(NAMES):
+        try:
+            load(name)  # now, and not after an hour
+        except DatasetUnavailable as error:
+            raise NotebookFailed(f"{path}: its full size needs the data set {name}\n{error}") from None
+    begin, target = (time.perf_counter(), os.times()), folder / path.name
+    try:
+        run(notebook, path, timeout, say=True)
+    finally:
+        folder.mkdir(parents=True, exist_ok=True)
+        target.write_text(normalise(notebook), encoding="utf-8")
+    seconds, now = time.perf_counter() - begin[0], os.times()
+    busy = now.children_user + now.children_system - begin[1].children_user - begin[1].children_system
+    return f"ran     {path}  ({seconds / 60:.1f} minutes, {busy / 60:.1f} of them on a processor; see {target})"
+
+
 def refresh_demos(path: Path) -> int:
     """Put today's scripts into the stored demonstrations of a notebook -> how many were not today's."""
     from dclib.classroom.demos.demo import refreshed
@@ -143,19 +188,23 @@ def refresh_demos(path: Path) -> int:
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("notebooks", nargs="+", type=Path, metavar="NOTEBOOK")
-    parser.add_argument("--timeout", type=int, default=1200, help="seconds per cell (default %(default)s)")
+    parser.add_argument("--profile", choices=["fast", "full"], default="fast", help="the size (default %(default)s)")
+    parser.add_argument("--timeout", type=int, help="seconds per cell (default 1200; without limit at full size)")
     parser.add_argument("--demos", action="store_true", help="run nothing, renew the demonstrations' scripts")
     options = parser.parse_args(arguments)
     if options.demos:
         for path in options.notebooks:
             print(f"{refresh_demos(path)} demonstrations renewed in {path}")
         return 0
-    os.environ["DCLIB_PROFILE"] = "fast"
+    os.environ["DCLIB_PROFILE"] = options.profile
     failed = 0
     for path in options.notebooks:
         begin = time.perf_counter()
         try:
-            store(path, options.timeout)
+            if options.profile == "full":
+                print(run_at_full_size(path, options.timeout, ROOT / "build" / "full"), flush=True)
+                continue
+            store(path, options.timeout or 1200)
         except (NotebookFailed, OSError, ValueError, nbformat.ValidationError) as error:
             failed += 1
             print(f"FAILED  {error}", file=sys.stderr)
