@@ -77,14 +77,16 @@ def test_an_interrupted_dec_ends_with_the_same_weights_centers_and_labels(images
     assert whole.history_.rows == resumed.history_.rows
 
 
-def train_and_save(directory, seconds, module, name):
-    """What a process does that may be killed: each epoch leaves a file and takes its time."""
+def train_and_save(directory, waits, module, name):
+    """What a process does that may be killed: each epoch leaves a file; if it `waits`, the third one is long."""
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
 
     def slow(estimator):
-        (directory / f"epoch{len(estimator.history_)}").touch()
-        time.sleep(seconds)
+        epoch = len(estimator.history_)
+        (directory / f"epoch{epoch}").touch()
+        if waits and epoch == 3:
+            time.sleep(120)
         return {}
 
     x = load("digits").x[:300]
@@ -117,7 +119,8 @@ def trained_by_epochs():
 def processes():
     """Fresh processes that have imported everything already."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["torch", "lightning_fabric", "sklearn.cluster", "dclib.data", "dclib.dec"])
+    mine = sorted({module for module, _ in trained_by_epochs()})
+    context.set_forkserver_preload(["pytest", "torch", "lightning_fabric", "sklearn.cluster", "dclib.data", *mine])
     return context
 
 
@@ -127,7 +130,7 @@ def test_killed_minus_nine_in_the_middle_of_an_epoch(module, name, tmp_path, pro
     broken, whole = tmp_path / "broken", tmp_path / "whole"
     broken.mkdir()
     whole.mkdir()
-    process = processes.Process(target=train_and_save, args=(broken, 0.5, module, name))
+    process = processes.Process(target=train_and_save, args=(broken, True, module, name))
     process.start()
     end = time.monotonic() + 120
     while not (broken / "epoch3").exists():
@@ -140,7 +143,7 @@ def test_killed_minus_nine_in_the_middle_of_an_epoch(module, name, tmp_path, pro
     for epoch in (1, 2, 3):
         (broken / f"epoch{epoch}").unlink()
     for directory in (broken, whole):
-        process = processes.Process(target=train_and_save, args=(directory, 0, module, name))
+        process = processes.Process(target=train_and_save, args=(directory, False, module, name))
         process.start()
         process.join()
         assert process.exitcode == 0
