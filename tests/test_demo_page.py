@@ -1,8 +1,6 @@
-"""tools/demo.py: all demonstrations on one page."""
+"""tools/demo.py: all demonstrations on one page. That it writes one file is tested in test_demos.py."""
 
 import inspect
-import subprocess
-import sys
 from pathlib import Path
 
 import nbformat
@@ -38,15 +36,3 @@ def test_the_notebook_for_voila_shows_each(demo):
     nbformat.validate(notebook)
     code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
     assert [source.splitlines()[-1] for source in code] == [f"{k.__name__}()" for _, k in demo.demonstrations()]
-
-
-def test_the_page_is_one_file(demo, tmp_path):
-    path = tmp_path / "demos.html"
-    command = [sys.executable, str(ROOT / "tools" / "demo.py"), "--page", str(path)]
-    run = subprocess.run(command, capture_output=True, text=True, check=True)
-    text = path.read_text(encoding="utf-8")
-    assert f"{path}: " in run.stdout and len(text.encode()) < 5e6
-    kinds = [kind for _, kind in demo.demonstrations() if issubclass(kind, Demo)]
-    places = [text.index(f'data-demo="{kind.script}-') for kind in kinds]
-    assert places == sorted(places)
-    assert "http" not in text.replace("http://www.w3.org", "")

@@ -7,6 +7,7 @@ import base64
 import io
 import json
 import re
+import runpy
 import subprocess
 import warnings
 from pathlib import Path
@@ -21,7 +22,7 @@ from dclib.classroom import demos, plots
 from dclib.classroom.demos import collapse_player, dec_stepper, judge_table
 from dclib.classroom.demos import cost_calculator as costs
 from dclib.classroom.demos import lloyd_stepper as lloyd
-from dclib.classroom.demos.demo import Demo, joined_script, page, refreshed
+from dclib.classroom.demos.demo import Demo, joined_script, refreshed
 from dclib.classroom.demos.discriminator_surface import HIDDEN
 from dclib.classroom.demos.discriminator_surface import gallery as surface_scenes
 from dclib.classroom.demos.em_stepper import gallery
@@ -87,10 +88,21 @@ def test_the_output_stands_alone(kind):
     assert data["text/html"] == kind()._repr_mimebundle_()[0]["text/html"]  # stored outputs are compared
 
 
-def test_a_page_of_all_is_small_enough_for_a_memory_stick():
-    text = page([kind() for kind in DEMOS])
+def test_a_page_of_all_is_one_file_small_enough_for_a_memory_stick(tmp_path, monkeypatch, capsys):
+    """`python tools/demo.py --page FILE`, in the order of the lessons; here, where the pictures are drawn already."""
+    path = tmp_path / "demos.html"
+    tool = Path(__file__).parents[1] / "tools" / "demo.py"
+    monkeypatch.setattr("sys.argv", [str(tool), "--page", str(path)])
+    with pytest.raises(SystemExit) as end:
+        runpy.run_path(str(tool), run_name="__main__")
+    assert not end.value.code and f"{path}: " in capsys.readouterr().out
+    text = path.read_text(encoding="utf-8")
     assert len(text.encode()) < 5e6
     assert len(set(re.findall(r'<div data-demo="([^"]+)"', text))) == len(DEMOS)
+    kinds = [kind for _, kind in runpy.run_path(str(tool))["demonstrations"]() if issubclass(kind, Demo)]
+    places = [text.index(f'data-demo="{kind.script}-') for kind in kinds]
+    assert places == sorted(places)
+    assert "http" not in text.replace("http://www.w3.org", "")
 
 
 def test_a_stored_demonstration_gets_todays_script():
