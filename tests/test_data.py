@@ -6,6 +6,7 @@ Downloads come from a server that the tests start on this machine, from small fi
 import gzip
 import hashlib
 import io
+import multiprocessing
 import operator
 import os
 import pickle
@@ -29,6 +30,7 @@ import pytest
 import scipy.sparse as sp
 import torch
 from PIL import Image
+from sklearn.feature_extraction.text import TfidfVectorizer
 
 from dclib import data
 from dclib.data import NAMES, SPECS, DatasetUnavailable, load, sources, status
@@ -656,54 +658,58 @@ def test_a_silent_server_does_not_hang(host, folders, monkeypatch):
 
 # --- several processes ----------------------------------------------------------------------------------------------
 
-CHILD = """
-import sys
-sys.path.insert(0, {tests!r})
-import test_data
-test_data.point_to({url!r})
-from dclib.data import load
-print("ready", flush=True)
-sys.stdin.readline()
-print(float(load({name!r}, "train").x.sum()), flush=True)
-"""
+
+def fetch(url, environment, pipe):
+    """What a process does: it waits for the word, loads, and sends what it has."""
+    for name in set(os.environ) - set(environment):
+        del os.environ[name]
+    os.environ.update(environment)
+    point_to(url)
+    pipe.send("ready")
+    pipe.recv()
+    pipe.send(float(load("cifar10", "train").x.sum()))
 
 
-def start(host, name):
-    """A process that is about to load; `go` lets it."""
-    code = CHILD.format(tests=str(Path(__file__).parent), url=host.url, name=name)
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    return subprocess.Popen([sys.executable, "-c", code], text=True, env=dict(os.environ), **pipes)
+def start(host):
+    """A fresh process that is about to load, and the pipe to it; `go` lets it. It has imported the heavy things."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["pytest", "torchvision.datasets", "sklearn.feature_extraction.text", "dclib.data"])
+    here, there = context.Pipe()
+    child = context.Process(target=fetch, args=(host.url, dict(os.environ), there))
+    child.start()
+    return child, here
 
 
-def go(*children):
-    for child in children:
-        assert child.stdout.readline() == "ready\n"
-    for child in children:
-        child.stdin.write("\n")
-        child.stdin.flush()
+def go(*pipes):
+    for pipe in pipes:
+        assert pipe.poll(300) and pipe.recv() == "ready"
+    for pipe in pipes:
+        pipe.send("go")
 
 
 def test_two_processes_that_fetch_at_once_do_not_spoil_it(host, folders):
-    host.pause = 3  # so that they do meet
-    children = [start(host, "cifar10") for _ in range(2)]
-    go(*children)
-    answers = [child.communicate(timeout=300)[0] for child in children]
-    assert [child.returncode for child in children] == [0, 0]
-    assert answers[0] == answers[1] == f"{float(load('cifar10', 'train').x.sum())}\n"
+    host.pause = 1  # so that they do meet
+    children, pipes = zip(*(start(host) for _ in range(2)))
+    go(*pipes)
+    answers = [pipe.recv() for pipe in pipes if pipe.poll(300)]
+    for child in children:
+        child.join(300)
+    assert [child.exitcode for child in children] == [0, 0]
+    assert answers == 2 * [float(load("cifar10", "train").x.sum())]
     assert host.sent == {"/cifar-10-python.tar.gz": 1}, "the second waits for the first and takes its file"
     assert left_in(folders / "cache") == ["cifar10.npz"]
 
 
 def test_what_a_killed_process_left_is_not_used_and_cleared_away(host, folders):
     host.pause = 300
-    child = start(host, "cifar10")
-    go(child)
+    child, pipe = start(host)
+    go(pipe)
     deadline = time.monotonic() + 200
     while not (half := list((folders / "cache").glob(".cifar10-*/*.tar.gz"))) or not half[0].stat().st_size:
         assert time.monotonic() < deadline, "the download never began"
         time.sleep(0.05)
     child.kill()
-    child.communicate()
+    child.join()
     assert [name[:9] for name in left_in(folders / "cache")] == [".cifar10-"], "half a download, in its scratch folder"
     assert {name: place for name, place, _ in status()}["cifar10"] is None
     host.pause = 0
@@ -947,7 +953,17 @@ def test_full_size_bsds300():
 
 @pytest.mark.full_data("reuters21578")
 def test_full_size_reuters21578(monkeypatch):
-    monkeypatch.setattr(data, "_read", cache(data._read))  # four times the same file
+    # Four times the same file, and the same texts.
+    fit, found = TfidfVectorizer.fit_transform, {}
+
+    def fit_once(self, texts):
+        key = hash(tuple(texts))
+        if key not in found:
+            found[key] = fit(self, texts)
+        return found[key]
+
+    monkeypatch.setattr(data, "_read", cache(data._read))
+    monkeypatch.setattr(TfidfVectorizer, "fit_transform", fit_once)
     everything = load("reuters21578")
     assert everything.x.shape == (21_578, 2_000)
     lengths = np.linalg.norm(everything.x, axis=1)
