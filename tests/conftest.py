@@ -43,7 +43,10 @@ def browser_path():
 
 
 # Files that take long, the longest first: whoever comes to them last lets the other job wait (Makefile, PARALLEL).
-LONG_FILES = ("dcan", "estimators", "processes", "data", "demos", "benchmarks", "devices", "autoencoder", "demo_page")
+LONG_FILES = (
+    "dcan", "estimators", "processes", "demos", "data", "devices", "autoencoder", "benchmarks", "training", "dec",
+    "bad_input", "dcra", "autoencoded_kmeans", "deep_clusterer", "self_labelling", "features",
+)  # fmt: skip
 
 
 def pytest_collection_modifyitems(items):
