@@ -7,7 +7,7 @@
 #             JOBS=4                    how many files are tested at a time, with one thread each (2)
 #             NOTEBOOKS="…"             the lessons that `make outputs` runs
 #             PROFILE=full              for `make outputs`: at full size, to build/full; the stored outputs stay
-#             UNITS="…"               the units of `make kill-matrix`
+#             UNITS="…"               the units, or unit/task, of `make kill-matrix`
 #             GRADE_ARGS="…"            for `make grade`: a unit, --force, --timeout=120
 #             BOARD_ARGS="…"            for `make leaderboard`: --draws=10, --fresh, --seconds=30
 

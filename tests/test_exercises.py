@@ -27,6 +27,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tools"))
 
 import judge  # noqa: E402
+import kill_matrix  # noqa: E402
 import make_exercises  # noqa: E402
 
 UNITS = make_exercises.units()
@@ -428,3 +429,17 @@ def test_a_wrong_number_gets_the_hint_of_the_first_value_that_it_is():
 
 def test_numbers_in_a_message_are_one_row():
     assert exercises.rounded(torch.tensor([[0.12345], [2.0]])) == exercises.rounded([0.12345, 2]) == [0.123, 2.0]
+
+
+def test_a_row_of_the_kill_matrix_replaces_that_of_its_task_only():
+    page = "before\n\n<!-- kill matrix: other -->\n| `b` | 9 |\n<!-- end of other -->\n"
+    tasks = ["a", "b", "c"]
+    for task, points in (("c", 3), ("a", 1), ("c", 4)):
+        new = kill_matrix.row(task, points, [("fine", True, True), ("bad", False, False), ("worse", False, True)])
+        page = kill_matrix.with_row(page, "unit", tasks, task, new)
+    assert page.startswith("before\n\n<!-- kill matrix: other -->\n| `b` | 9 |\n<!-- end of other -->\n")
+    assert page.count("kill matrix: unit") == page.count("end of unit") == 1
+    assert [line for line in page.splitlines() if "bad" in line] == [
+        "| `a` | 1 | 1 of 1 | 1 of 2 | bad · worse |",
+        "| `c` | 4 | 1 of 1 | 1 of 2 | bad · worse |",
+    ]

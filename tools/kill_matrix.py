@@ -1,8 +1,9 @@
-"""Send all known answers of a unit through the real grader: python tools/kill_matrix.py [UNIT …] (`make kill-matrix`).
+"""Send all known answers through the real grader: python tools/kill_matrix.py [UNIT[/TASK] …] (`make kill-matrix`).
 
 For each right and wrong answer of tests/mutants/<unit>.py a notebook is made, the unit's solution with this one answer,
 and graded like a student's: nbgrader, sandbox, judge. A wrong answer must lose the points of its task, be told what is
-meant for it, and cost nothing else; a right one must keep them all. The table goes to solutions/README.md. Ends with
+meant for it, and cost nothing else; a right one must keep them all. Each task's row goes to the table in
+solutions/README.md as soon as it is finished: after a run that was ended, name the tasks that are left. Ends with
 status 1 if an answer is not judged as it must be.
 """
 
@@ -11,10 +12,10 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import os
-import re
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -54,8 +55,8 @@ def judged_as_it_must_be(
     return bool(verdict["passed"] is False and others and points.get(task) == 0 and says in verdict["feedback"])
 
 
-def run(unit: str, jobs: int) -> tuple[list[tuple[str, str, bool, bool]], dict[str, float]]:
-    """[(task, title, is right, judged as it must be)] of all answers, graded in a copy of the course."""
+def run(unit: str, tasks: list[str], jobs: int) -> Iterator[tuple[str, str, bool]]:
+    """(task, its row of the table, was all judged as it must be) of these tasks, one after the other, graded in a copy of the course."""
     with tempfile.TemporaryDirectory(prefix="dcl-matrix-") as name:
         course = Path(name)
         for part in ("tools", "solutions"):
@@ -63,65 +64,84 @@ def run(unit: str, jobs: int) -> tuple[list[tuple[str, str, bool, bool]], dict[s
         shutil.copy(ROOT / "nbgrader_config.py", course)
         (course / "grading").mkdir()
         entries = submissions(unit)
-        for student, (task, _, code, _) in entries.items():
-            notebook = nbformat.read(course / "solutions" / unit / f"{unit}.ipynb", as_version=4)
-            for cell in notebook.cells:
-                if cell.metadata.get("nbgrader", {}).get("grade_id") == task:
-                    cell.source = code
-            place = course / "grading" / "submitted" / student / unit
-            place.mkdir(parents=True)
-            nbformat.write(notebook, place / f"{unit}.ipynb")
         log = course / "grading" / "grade.log"
         log.touch()
         prepare(course, unit, log)
-        problems = grade_all(course, [(unit, student) for student in entries], log, jobs, None)
-        results, most = read_results(course, {unit: list(entries)}, problems)
-        rows = []
-        for result in results:
-            task, title, _, says = entries[result.student]
-            record = read_record(course, unit, result.student)
-            good = judged_as_it_must_be(result.points, most[unit], record, task, says)
-            rows.append((task, title, says is None, good))
-            if not good:
-                print(
-                    f"WRONGLY JUDGED  {task}: {title}: {result.problem or record.get('tests', {}).get(f'check_{task}')}"
-                )
-        return rows, most[unit]
+        for task in tasks:
+            students = [student for student, entry in entries.items() if entry[0] == task]
+            for student in students:
+                hand_in(course, unit, student, task, entries[student][2])
+            problems = grade_all(course, [(unit, student) for student in students], log, jobs, None)
+            results, most = read_results(course, {unit: students}, problems)
+            judged = []
+            for result in results:
+                _, title, _, says = entries[result.student]
+                record = read_record(course, unit, result.student)
+                good = judged_as_it_must_be(result.points, most[unit], record, task, says)
+                judged.append((title, says is None, good))
+                if not good:
+                    why = result.problem or record.get("tests", {}).get(f"check_{task}")
+                    print(f"WRONGLY JUDGED  {task}: {title}: {why}")
+            yield task, row(task, most[unit][task], judged), all(good for *_, good in judged)
 
 
-def table(unit: str, rows: list[tuple[str, str, bool, bool]], most: dict[str, float]) -> str:
-    """One line a task: how many right answers kept its points, how many wrong ones lost them, and which."""
-    lines = [
-        f"| task of `{unit}` | points | right answers keep them | wrong answers lose them, told why | which |",
-        "|---|---|---|---|---|",
-    ]
-    for task in dict.fromkeys(row[0] for row in rows):
-        right = [good for t, _, is_right, good in rows if t == task and is_right]
-        wrong = [good for t, _, is_right, good in rows if t == task and not is_right]
-        which = " · ".join(title for t, title, is_right, _ in rows if t == task and not is_right)
-        kept, lost = f"{sum(right)} of {len(right)}", f"{sum(wrong)} of {len(wrong)}"
-        lines.append(f"| `{task}` | {most[task]:g} | {kept} | {lost} | {which} |")
-    return "\n".join(lines)
+def hand_in(course: Path, unit: str, student: str, task: str, code: str) -> None:
+    """The unit's solution, with this code for one task, as a student's notebook."""
+    notebook = nbformat.read(course / "solutions" / unit / f"{unit}.ipynb", as_version=4)
+    for cell in notebook.cells:
+        if cell.metadata.get("nbgrader", {}).get("grade_id") == task:
+            cell.source = code
+    place = course / "grading" / "submitted" / student / unit
+    place.mkdir(parents=True)
+    nbformat.write(notebook, place / f"{unit}.ipynb")
+
+
+def row(task: str, points: float, judged: list[tuple[str, bool, bool]]) -> str:
+    """A row of the table, from (title, is it right, was it judged so) of each answer."""
+    right = [good for _, is_right, good in judged if is_right]
+    wrong = [good for _, is_right, good in judged if not is_right]
+    which = " · ".join(title for title, is_right, _ in judged if not is_right)
+    return f"| `{task}` | {points:g} | {kept(right)} | {kept(wrong)} | {which} |"
+
+
+def kept(good: list[bool]) -> str:
+    return f"{sum(good)} of {len(good)}"
+
+
+def with_row(text: str, unit: str, tasks: list[str], task: str, new: str) -> str:
+    """The teacher's page with this row in the table of the unit, which has the order of `tasks`."""
+    begin, end = f"<!-- kill matrix: {unit} -->", f"<!-- end of {unit} -->"
+    if begin not in text:
+        text = text.rstrip() + f"\n\n{begin}\n{end}\n"
+    before, _, rest = text.partition(begin)
+    table, _, after = rest.partition(end)
+    rows = {name: line for line in table.splitlines() for name in tasks if line.startswith(f"| `{name}` |")}
+    rows[task] = new
+    head = f"| task of `{unit}` | points | right answers keep them | wrong answers lose them, told why | which |"
+    lines = [head, "|---|---|---|---|---|", *(rows[name] for name in tasks if name in rows)]
+    return f"{before}{begin}\n" + "\n".join(lines) + f"\n{end}{after}"
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("units", nargs="*", metavar="UNIT", help="these units only")
+    parser.add_argument("units", nargs="*", metavar="UNIT[/TASK]", help="these units, or tasks of units, only")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args(arguments)
-    bad = 0
-    for unit in options.units or units():
-        rows, most = run(unit, options.jobs)
-        bad += sum(not good for *_, good in rows)
-        page = ROOT / "solutions" / "README.md"
-        begin, end = f"<!-- kill matrix: {unit} -->", f"<!-- end of {unit} -->"
-        text = page.read_text(encoding="utf-8")
-        if begin not in text:
-            text = text.rstrip() + f"\n\n{begin}\n{end}\n"
-        new = f"{begin}\n{table(unit, rows, most)}\n{end}"
-        text = re.sub(re.escape(begin) + r".*?" + re.escape(end), lambda _: new, text, flags=re.S)  # noqa: B023
-        page.write_text(text, encoding="utf-8")
-        print(table(unit, rows, most))
+    all_tasks = {unit: list(answers_of(unit).RIGHT) for unit in units()}
+    wanted: dict[str, list[str]] = {}
+    for name in options.units or all_tasks:
+        unit, _, task = name.partition("/")
+        if unit not in all_tasks or (task and task not in all_tasks[unit]):
+            parser.error(f"There is no {name}. Units: {', '.join(all_tasks)}.")
+        wanted.setdefault(unit, []).extend([task] if task else all_tasks[unit])
+    page = ROOT / "solutions" / "README.md"
+    bad = False
+    for unit, tasks in wanted.items():
+        for task, new, good in run(unit, tasks, options.jobs):
+            text = page.read_text(encoding="utf-8")
+            page.write_text(with_row(text, unit, all_tasks[unit], task, new), encoding="utf-8")
+            print(new, flush=True)
+            bad |= not good
     return 1 if bad else 0
 
 

@@ -24,7 +24,6 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
-from scipy.optimize import linear_sum_assignment
 
 # Ten colours that stay apart for readers with any of the three colour-vision deficiencies (CIEDE2000 difference of
 # at least 12 under the simulation of Machado et al. 2009; tests/test_plots.py measures it).
@@ -475,6 +474,8 @@ def frame_match(ax: Axes, table) -> None:
 
     A match on an empty cell counts nothing and gets no frame.
     """
+    from scipy.optimize import linear_sum_assignment  # slow to import: a third of a second at the start of a notebook
+
     table = np.asarray(table)
     for i, k in zip(*linear_sum_assignment(table, maximize=True), strict=True):
         if table[i, k]:
