@@ -56,7 +56,7 @@ def judged_as_it_must_be(
 
 
 def run(unit: str, tasks: list[str], jobs: int) -> Iterator[tuple[str, str, bool]]:
-    """(task, its row of the table, was all judged as it must be) of these tasks, one after the other, graded in a copy of the course."""
+    """(task, its row of the table, was all judged as it must be), task after task, graded in a copy of the course."""
     with tempfile.TemporaryDirectory(prefix="dcl-matrix-") as name:
         course = Path(name)
         for part in ("tools", "solutions"):
