@@ -169,6 +169,7 @@ def test_slopes_are_those_of_finite_differences():
 # --- the method -------------------------------------------------------------------------------------------------------
 
 QUICK = {"epochs": 25, "batch_size": 64, "n_init": 5, "gradient_penalty": 0.5, "precision": "32-true"}
+SHORT = QUICK | {"epochs": 12, "learning_rate": 2e-4}  # half the steps, twice as long
 
 
 @pytest.fixture(scope="module")
@@ -203,7 +204,7 @@ def within(model, x):
 
 def test_the_narrower_the_draws_the_narrower_the_clusters(digits, autoencoder):
     """Without spread the draws are centers, at which the codes of a cluster gather."""
-    options = {"autoencoder": autoencoder, "learning_rate": 5e-4, "random_state": 0, **QUICK}
+    options = {"autoencoder": autoencoder, "random_state": 0, **QUICK, "learning_rate": 5e-4}
     models = [DCAN(spread=spread, **options).fit(digits.x) for spread in (0, 0.5, 1.0)]
     assert all(np.isfinite(model.history_["loss"]).all() for model in models)
     point, half, whole = (within(model, digits.x) for model in models)
@@ -224,7 +225,7 @@ def test_the_clusters_follow_the_codes(digits, trained):
 
 
 def test_with_a_mixture_labels_are_its_most_probable_components(digits, autoencoder, trained):
-    model = DCAN(autoencoder=autoencoder, clustering="gmm", random_state=0, **QUICK).fit(digits.x)
+    model = DCAN(autoencoder=autoencoder, clustering="gmm", random_state=0, **SHORT).fit(digits.x)
     assert model.factors_.shape == (10, 10, 10) and not np.triu(model.factors_, 1).any()
     values = (model.weights_, model.cluster_centers_, model.factors_)
     mixture = Mixture(*(torch.from_numpy(value).double() for value in values))
@@ -243,7 +244,7 @@ def decoder(estimator):
 def test_the_decoder_stays_as_it_is_and_holds_the_codes(digits, autoencoder):
     before = autoencoder.transform(digits.x)
     errors = []
-    options = {"autoencoder": autoencoder, "learning_rate": 5e-4, "random_state": 0, **QUICK}
+    options = {"autoencoder": autoencoder, "random_state": 0, **SHORT, "learning_rate": 5e-4}
     for weight in (50.0, 0.0):
         model = DCAN(reconstruction_weight=weight, **options).fit(digits.x)
         assert torch.equal(decoder(autoencoder), decoder(model.autoencoder_))
@@ -262,7 +263,7 @@ def test_the_clusters_are_updated_inside_the_epoch_when_asked(digits, autoencode
 
 
 def test_with_a_buffer_dcan_improves_its_start_too(digits, autoencoder):
-    model = DCAN(autoencoder=autoencoder, buffer_size=600, random_state=0, **QUICK).fit(digits.x)
+    model = DCAN(autoencoder=autoencoder, buffer_size=600, random_state=0, **SHORT).fit(digits.x)
     start, end = (clustering_accuracy(digits.y, labels) for labels in (model.start_labels_, model.labels_))
     assert end > start
     assert np.array_equal(model.labels_, model.predict(digits.x))
