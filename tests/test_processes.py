@@ -307,13 +307,13 @@ models = {
     "dcan": """
 autoencoder = Autoencoder(3, hidden=(16,), **options | {"epochs": 4, "batch_size": 64}).fit(x)
 models = {
-    name: DCAN(4, autoencoder=autoencoder, **options | {"epochs": 4}, **more)
+    name: DCAN(4, autoencoder=autoencoder, n_init=2, **options | {"epochs": 4}, **more)
     for name, more in {
         "default": {}, "mixture": {"clustering": "gmm", "update_interval": 3},
         "alone": {"reconstruction_weight": 0, "conditional": False}, "buffer": {"buffer_size": 64},
     }.items()
 }
-models["closed form"] = GaussianDivergence(4, autoencoder=autoencoder, **options | {"epochs": 4})
+models["closed form"] = GaussianDivergence(4, autoencoder=autoencoder, n_init=2, **options | {"epochs": 4})
 """,
 }
 BEFORE = """
