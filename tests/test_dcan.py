@@ -263,7 +263,7 @@ def test_the_clusters_are_updated_inside_the_epoch_when_asked(digits, autoencode
 
 
 def test_with_a_buffer_dcan_improves_its_start_too(digits, autoencoder):
-    model = DCAN(autoencoder=autoencoder, buffer_size=600, random_state=0, **SHORT).fit(digits.x)
+    model = DCAN(autoencoder=autoencoder, buffer_size=600, random_state=0, **QUICK).fit(digits.x)
     start, end = (clustering_accuracy(digits.y, labels) for labels in (model.start_labels_, model.labels_))
     assert end > start
     assert np.array_equal(model.labels_, model.predict(digits.x))
