@@ -26,19 +26,22 @@ def unset(monkeypatch):
 
 
 @pytest.mark.usefixtures("unset")
-def test_a_working_machine():
+def test_a_working_machine(monkeypatch, capsys):
     """The verdict and nothing to scroll; with --all everything that was looked at stands before it."""
-    short, long = run_doctor(), run_doctor("--all")
-    for run in (short, long):
-        assert run.returncode == 0, run.stdout + run.stderr
-        assert "The course can run on this machine.\nPython 3." in run.stdout
-    assert "python -m dclib --all" in short.stdout
-    assert len(short.stdout.splitlines()) <= 10
-    verdict, _, rest = short.stdout.partition("\n\nEverything")
-    assert rest and long.stdout.endswith("\n\n" + verdict.rstrip() + "\n")
+    run = run_doctor()
+    assert run.returncode == 0, run.stdout + run.stderr
+    monkeypatch.chdir(ROOT)
+    assert doctor.main(["--all"]) == 0  # in this process: another one takes seconds
+    short, long = run.stdout, capsys.readouterr().out
+    for text in (short, long):
+        assert "The course can run on this machine.\nPython 3." in text
+    assert "python -m dclib --all" in short
+    assert len(short.splitlines()) <= 10
+    verdict, _, rest = short.partition("\n\nEverything")
+    assert rest and long.endswith("\n\n" + verdict.rstrip() + "\n")
     for what in ("torch", "scikit-learn", "device", "precision", "threads", "mnist5k", "reuters10k"):
-        assert re.search(rf"^ +{what} +\S", long.stdout, re.M), f"{what} is not reported"
-        assert not re.search(rf"^ +{what} +\S", short.stdout, re.M), f"{what} is not folded"
+        assert re.search(rf"^ +{what} +\S", long, re.M), f"{what} is not reported"
+        assert not re.search(rf"^ +{what} +\S", short, re.M), f"{what} is not folded"
 
 
 def test_no_packages_at_all():
