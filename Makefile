@@ -10,6 +10,7 @@
 #             UNITS="…"               the units, or unit/task, of `make kill-matrix`
 #             GRADE_ARGS="…"            for `make grade`: a unit, --force, --timeout=120
 #             BOARD_ARGS="…"            for `make leaderboard`: --draws=10, --fresh, --seconds=30
+#             REHEARSAL_ARGS="kmeans"   for `make rehearsal`: a unit, --students=50, --write, --speed
 
 PYTHON ?= python3
 VENV := .venv
@@ -17,6 +18,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 JOBS ?= 2
 NOTEBOOKS ?= $(sort $(wildcard notebooks/*.ipynb))
+REHEARSAL_ARGS ?= kmeans
 BENCHMARKS := $(wildcard benchmarks/__main__.py)
 FIRST := notebooks/00_start_here.ipynb
 
@@ -38,6 +40,7 @@ help:
 	@echo "make exercises    write exercises/ from solutions/"
 	@echo "make grade        grade the students' notebooks in grading/submitted/"
 	@echo "make leaderboard  score the capstone's submissions on held-out pictures"
+	@echo "make rehearsal    grade a made-up class of 200, killed twice half-way, and compare the points with what they must be"
 	@echo "make kill-matrix  send all known right and wrong answers through the grader; table in solutions/README.md"
 	@echo "make experiments  run the papers' experiments at full size (hours), results to experiments/results/"
 	@$(if $(BENCHMARKS),echo "make bench        time the library against others; results in benchmarks/results.json")
@@ -88,7 +91,7 @@ leaderboard: $(STAMP)
 	$(BIN)/python tools/leaderboard.py $(BOARD_ARGS)
 
 rehearsal: $(STAMP)
-	$(BIN)/python tools/rehearse.py kmeans --kill
+	$(BIN)/python tools/rehearse.py $(REHEARSAL_ARGS)
 
 kill-matrix: $(STAMP)
 	$(BIN)/python tools/kill_matrix.py $(UNITS)

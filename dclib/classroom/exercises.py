@@ -105,7 +105,7 @@ class Tasks:
             print(f"This cell waits for {_listed(waiting)}. When the check says passed, run this cell again.")
         return not waiting
 
-    def working(self, versions: dict[str, Callable]) -> SimpleNamespace | None:
+    def working(self, versions: dict[str, Callable], whose: str = "dclib's") -> SimpleNamespace | None:
         """The functions of these tasks, for a cell that shows them at work; None while grading.
 
         They are the notebook's own if they have passed their check, else the given versions, and a line says so.
@@ -114,7 +114,7 @@ class Tasks:
             return None
         lent = {name: version for name, version in versions.items() if name not in self._passed}
         if lent:
-            print(f"This cell works with dclib's {_listed(lent)}: your own has not passed its check yet.")
+            print(f"This cell works with {whose} {_listed(lent)}: your own has not passed its check yet.")
 
         def own(function: Callable) -> Callable:
             @wraps(function)
@@ -267,6 +267,8 @@ def parts_of(answer: object, n: int, what: str) -> tuple:
     """`answer` if it is a tuple of n things; else Mistake. `what` lists them: "two things, `centers, labels`"."""
     if answer is None:
         raise Mistake(NOTHING)
+    if isinstance(answer, list) and len(answer) == n:
+        raise Mistake(f"Return {what}, with commas and without brackets: yours is a list.")
     if not isinstance(answer, tuple) or len(answer) != n:
         raise Mistake(f"Return {what}, in this order.")
     return answer

@@ -29,7 +29,7 @@ def halves(n, seed):
 def working(*names):
     """Functions for the cells that show them at work: the notebook's, or simple ones until these pass."""
     versions = {"prediction_strength": _strength, "mended_codes": _codes, "choose_k": _choice, "cluster": _cluster}
-    return TASKS.working({name: versions[name] for name in names})
+    return TASKS.working({name: versions[name] for name in names}, whose="a simple version of")
 
 
 # --- what the checks share ---
@@ -220,20 +220,25 @@ def _choose_k(function):
         2: "you took the strongest or the smallest: few clusters are always strong. Take the *largest* k that reaches "
            "the threshold.",
         3: "you stopped at the first k below the threshold: a larger k may reach it again.",
+        0: "you returned a position: return the k itself.",
         4: "you returned a position, or the threshold's complement: return the k itself.",
         5: "you compared the mean alone, or took the error away: the mean *plus* its standard error is to reach it.",
         7: "you added the standard deviation: the standard *error* is that over the root of the number of splits.",
-        8: "you returned the largest k of all: does the threshold have an effect?",
+        8: "you returned the largest k of all: does the threshold have an effect? Or did you take the mean over the "
+           "ks? The splits lie along axis 1.",
     }  # fmt: skip
     if number != 6:
-        hint = hints.get(int(number), f"yours is {int(number)}.")
+        hint = hints.get(int(number), "that is none of the ks, nor 1.")
         raise Mistake(f"{table}threshold .5, k is 6. Yours is {int(number)}: {hint}")
     flat = np.full((2, 4), 0.25)
+    many = np.tile([0.4, 0.6], (2, 18))  # 36 splits: the deviation is 0.101, the standard error 0.017
     for strengths, threshold, expected, hint in [
         (flat, 0.25, 3, "A strength that is exactly the threshold reaches it: ≥, not >."),
         (flat, 0.3, 1, "Where no k reaches the threshold, the answer is 1: there is no sign of clusters."),
         (np.array([[0.44, 0.56], [0.34, 0.46]]), 0.45, 3, "The deviation of few splits has n − 1 below: `ddof=1`."),
-    ]:
+        (many, 0.53, 1, "The standard error is the deviation over the root of the number of *splits*, not of ks: here "
+         "there are 2 ks and 36 splits."),
+    ]:  # fmt: skip
         value = function([2, 3], strengths.copy(), threshold)
         if value is None or single_number(value, "The chosen k") != expected:
             raise Mistake(hint)
@@ -323,6 +328,8 @@ def _check_cluster(function):
             raise Mistake(
                 f"You find {counts[0]} clusters in two clear groups, and {counts[1]} in six: choose k from x."
             )
+        many = " Too many: parts of one group can come again by chance. What do you ask of a cluster?"
         raise Mistake(f"In two clear groups you find {counts[0]} clusters, in six {counts[1]}; the ARI with them, "
-                      f"new pictures included, is {agreement[0]:.2f} and {agreement[1]:.2f}. Above .6 is expected: "
-                      "these groups cannot be mistaken.")  # fmt: skip
+                      f"new pictures included, is {agreement[0]:.3f} and {agreement[1]:.3f}. Above .6 is expected: "
+                      f"these groups cannot be mistaken.{many if counts[0] > 2 and counts[1] > 6 else ''} "
+                      "(`check.clear_groups` makes such pictures, to try.)")  # fmt: skip

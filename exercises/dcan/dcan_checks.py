@@ -146,6 +146,7 @@ def _training(z, clusters, means, deviations, noise, rate_judge=0.5, rate_codes=
             "fooling for both": (fooling, fooling),
             "exchanged": (fooling, judging),
             "difference": (judging - fooling, fooling - judging),
+            "one difference for both": (judging - fooling, judging - fooling),
             "saturating": (judging, logsigmoid(-t).mean()),
         }
         for_weights, for_z = parts.get(how, (judging, fooling))
@@ -556,6 +557,7 @@ def _check_mended_training(function):
         "fooling for both": "Now both minimise the encoder's loss: the discriminator learns to call codes draws.",
         "exchanged": "You exchanged the two: each player follows its *own* loss.",
         "difference": "You subtracted the losses: so each also flees the other's. Each has its own only.",
+        "one difference for both": "Still one loss for both, now a difference: each player follows its *own* loss.",
         "saturating": "You gave the codes the saturating loss; the mistake is elsewhere, and −log D was right.",
         "in turns": "Your codes climb the new surface: here both move at once, from where they were before the round.",
         "codes at rest": "Your codes do not move: z is cut off from its own loss, too.",

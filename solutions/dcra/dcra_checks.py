@@ -209,6 +209,7 @@ def _check_loss(function):
     clean_codes, clean_drawn = ends(x)
     clipped_codes, clipped_drawn = ends(spoilt.clamp(0, 1))
     root_codes, root_drawn = ends(x + sigma**0.5 * epsilon)
+    square_codes, square_drawn = ends(x + sigma**2 * epsilon)
     once = ends(x + epsilon)
 
     def mean(table):
@@ -218,6 +219,7 @@ def _check_loss(function):
     clean = "The network has seen the clean images: it gets x̃ = x + σε."
     clip = "You clipped the noisy images: values below 0 and above 1 are part of the noise."
     root = "σ is the standard deviation, as it stands: x̃ = x + σε, without a root."
+    square = "σ is the standard deviation, not the variance: x̃ = x + σε, without a square."
     no_sigma = "The noise is not multiplied by σ."
     for name, value, table, expected, others in (
         (
@@ -228,6 +230,7 @@ def _check_loss(function):
                 (mean(clean_drawn - spoilt), "You exchanged input and target: x̃ goes in, x is the target."),
                 (mean(clipped_drawn - x), clip),
                 (mean(root_drawn - x), root),
+                (mean(square_drawn - x), square),
                 (mean(once[1] - x), no_sigma),
             ],
         ),
@@ -237,6 +240,7 @@ def _check_loss(function):
                 (mean(clean_codes - goal), "L2 has the codes of the *noisy* images in it; yours are clean."),
                 (mean(clipped_codes - goal), clip),
                 (mean(root_codes - goal), root),
+                (mean(square_codes - goal), square),
                 (mean(once[0] - goal), no_sigma),
             ],
         ),
@@ -594,9 +598,12 @@ def _check_mean_loss(function):
     x, goal = 0.2 + torch.rand(n, d, generator=g), torch.randn(n, m, generator=g)
     for corruption, level in (("noise", 0.6), ("mask", 0.3)):
         right = _mean_loss(x, A, B, goal, share, corruption, level)
-        value = single_number(
-            function(x.clone(), A.clone(), B.clone(), goal.clone(), share, corruption, level), "The mean loss"
-        )
+
+        def ask(corruption=corruption, level=level):
+            answer = function(x.clone(), A.clone(), B.clone(), goal.clone(), share, corruption, level)
+            return single_number(answer, "The mean loss")
+
+        value = ask()
         if same_number(value, right):
             continue
 
@@ -643,6 +650,8 @@ def _check_mean_loss(function):
                 (total(level**2 * ones), "A mask is no noise of deviation r: its variance is x² r/(1 − r)."),
             ]  # fmt: skip
         name_mistake(value, hints, same_number)
+        if not same_number(ask(), value):
+            raise Mistake("Twice the same question, two answers: nothing is drawn here, (7) is the exact mean.")
         raise Mistake(
             f"For random A and B, corruption {corruption!r} and level {level}, the mean loss is {right:.4f}; "
             f"yours is {value:.4f}."

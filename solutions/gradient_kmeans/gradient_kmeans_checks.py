@@ -193,6 +193,7 @@ def _forgetting_step(function):
             function(batch.clone(), centers.clone(), counts.clone(), memory), 2, "two things, `centers, counts`"
         )
         new_counts = tensor_of_shape(new_counts, (4,), "the counts (second of the two results; here k = 4)")
+        each = counts * memory**m + torch.tensor([sum(memory**i for i in range(n)) for n in m.tolist()])
         name_mistake(
             new_counts.double() + (1e9 if close(new_counts, expected_counts) else 0),
             [
@@ -201,6 +202,15 @@ def _forgetting_step(function):
                 (memory * counts + len(batch), "Each centre counts only the samples that are nearest to *it*."),
                 (m, "Your counts are those of this batch alone: the old ones are lost, or not added."),
                 (counts, "Your counts did not change."),
+                (
+                    torch.where(m > 0, expected_counts, counts),
+                    "The count of a centre without samples in this batch fades, too: γ times the old count.",
+                ),
+                (
+                    torch.where(m > 0, each, memory * counts),
+                    "Yours fade with every sample: γ counts once for the whole batch.",
+                ),
+                (each, "Yours fade with every sample: γ counts once for the whole batch, also without samples."),
             ],
         )
         if not close(new_counts, expected_counts):

@@ -1,0 +1,121 @@
+"""Wrong answers that were met by working the units through: the visible check finds them, and names what is wrong."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+SOLUTIONS = Path(__file__).resolve().parents[1] / "solutions"
+
+FORGET = """
+def forgetting_step(batch, centers, counts, memory):
+    labels = torch.cdist(batch, centers).argmin(1)
+    centers, counts = centers.clone(), counts.clone()
+    for k in range(len(centers)):
+        mine = batch[labels == k]
+        {counts}
+        if len(mine):
+            centers[k] += (mine - centers[k]).sum(0) / counts[k]
+    return centers, counts
+"""
+
+LOSS = """
+def dcra_loss(x, epsilon, sigma, encoder, decoder, goal, share):
+    z = check.through(x + sigma**2 * epsilon, encoder)
+    l1 = (x - check.through(z, decoder)).square().sum(1).mean()
+    l2 = (z - goal).square().sum(1).mean()
+    return share * l1 + (1 - share) * l2, l1, l2
+"""
+
+SAMPLED = """
+def mean_loss(x, A, B, goal, share, corruption, level):
+    total = 0
+    for _ in range(50):
+        noisy = x + level * torch.randn_like(x)
+        z = noisy @ A.T
+        total += share * (z @ B.T - x).square().sum(1).mean() + (1 - share) * (z - goal).square().sum(1).mean()
+    return total / 50
+"""
+
+DIFFERENCE = """
+def mended_training(z, clusters, means, deviations, noise, rate_judge=0.5, rate_codes=0.05):
+    z, weights, history = z.clone().requires_grad_(), torch.zeros(len(means), 1 + 2 * z.shape[1]).requires_grad_(), []
+    for epsilon in noise:
+        s, t = ((torch.cat([torch.ones_like(p[:, :1]), p, p**2], 1) * weights[clusters]).sum(1)
+                for p in (means[clusters] + 0.5 * deviations[clusters] * epsilon, z))
+        judging = F.softplus(-s).mean() + F.softplus(t).mean()
+        fooling = F.softplus(-t).mean()
+        history.append((judging.item(), fooling.item()))
+        on_weights, on_z = torch.autograd.grad(judging - fooling, (weights, z))
+        with torch.no_grad():
+            weights -= rate_judge * on_weights
+            z -= rate_codes * len(z) * on_z
+    return z.detach(), weights.detach(), history
+"""
+
+CHOOSE = """
+def choose_k(ks, strengths, threshold):
+    high = {high}
+    return {end}
+"""
+HIGH = "strengths.mean(axis=1) + strengths.std(axis=1, ddof=1) / np.sqrt(strengths.shape[1])"
+LARGEST = "max([k for k, value in zip(ks, high) if value >= threshold], default=1)"
+
+# Splits every group at its mean brightness.
+HALVED = """
+def cluster(x, new, seed):
+    from sklearn.cluster import KMeans
+    a, b = x.reshape(len(x), -1), new.reshape(len(new), -1)
+    k = 8 if len(x) < 150 else 24
+    model = KMeans(k, n_init=1, random_state=seed).fit(a)
+    return model.labels_, model.predict(b)
+"""
+
+ANSWERS = [
+    ("gradient_kmeans", "forgetting_step", FORGET.format(
+        counts="if len(mine): counts[k] = memory * counts[k] + len(mine)"), "fades, too: γ times the old count"),
+    ("gradient_kmeans", "forgetting_step", FORGET.format(
+        counts="for _ in mine: counts[k] = memory * counts[k] + 1"), "γ counts once for the whole batch"),
+    ("gradient_kmeans", "forgetting_step", FORGET.format(
+        counts="counts[k] = memory * counts[k] + len(mine)").replace("return centers, counts",
+        "return [centers, counts]"), "without brackets: yours is a list"),
+    ("dcra", "dcra_loss", LOSS, "not the variance"),
+    ("dcra", "mean_loss", SAMPLED, "nothing is drawn here"),
+    ("dcan", "mended_training", DIFFERENCE, "Still one loss for both, now a difference"),
+    ("capstone", "choose_k", CHOOSE.format(high=HIGH.replace("strengths.shape[1])", "len(ks))"), end=LARGEST),
+     "over the root of the number of *splits*"),
+    ("capstone", "choose_k", CHOOSE.format(high="strengths.mean(axis=0)", end=LARGEST), "The splits lie along axis 1"),
+    ("capstone", "choose_k", CHOOSE.format(high=HIGH, end="int(np.argmax(high >= threshold))"),
+     "you returned a position"),
+    ("capstone", "choose_k", CHOOSE.format(high=HIGH, end="17"), "that is none of the ks"),
+    ("capstone", "cluster", HALVED, "parts of one group can come again by chance"),
+]  # fmt: skip
+
+
+def module(unit):
+    spec = importlib.util.spec_from_file_location(f"{unit}_checks", SOLUTIONS / unit / f"{unit}_checks.py")
+    found = importlib.util.module_from_spec(spec)
+    sys.modules.setdefault(spec.name, found)
+    spec.loader.exec_module(found)
+    return found
+
+
+@pytest.mark.parametrize(("unit", "task", "code", "says"), ANSWERS)
+def test_the_check_names_the_mistake(unit, task, code, says, capsys, monkeypatch):
+    monkeypatch.delenv("NBGRADER_EXECUTION", raising=False)
+    check = module(unit)
+    names = {"torch": torch, "np": np, "F": torch.nn.functional, "check": check}
+    exec(code, names)
+    getattr(check, task)(names[task])
+    printed = capsys.readouterr().out
+    assert "not right yet" in printed and says in printed, printed
+
+
+def test_a_cell_that_borrows_says_whose(capsys, monkeypatch):
+    """dclib has no `cluster` that could be lent."""
+    monkeypatch.delenv("NBGRADER_EXECUTION", raising=False)
+    module("capstone").working("cluster")
+    assert capsys.readouterr().out.startswith("This cell works with a simple version of cluster: ")
