@@ -23,7 +23,7 @@ from dclib.classroom.demos import collapse_player, dec_stepper, judge_table
 from dclib.classroom.demos import cost_calculator as costs
 from dclib.classroom.demos import lloyd_stepper as lloyd
 from dclib.classroom.demos.demo import Demo, joined_script, refreshed
-from dclib.classroom.demos.discriminator_surface import HIDDEN
+from dclib.classroom.demos.discriminator_surface import HIDDEN, quarters
 from dclib.classroom.demos.discriminator_surface import gallery as surface_scenes
 from dclib.classroom.demos.em_stepper import gallery
 from dclib.classroom.demos.soft_pull import GALLERY, TEMPERATURES
@@ -652,6 +652,21 @@ def test_what_the_scenes_of_the_surface_say():
     assert all(-2 < value < 0.01 for played in (narrow, filled, stalled) for value in played["objective"])
     with pytest.raises(ValueError, match="0 to 3"):
         demos.DiscriminatorSurface(dataset=4)
+
+
+def test_outer_codes_move_more_than_inner_ones():
+    """The answer to what the first scene asks; and the page counts it as the stored picture does."""
+    scene = surface_scenes()[0]
+    code = """[0, 1, 2, 3, 4].map(seed => {
+      const begun = started(input.points, input.means, input, seed);
+      let state = begun;
+      for (let i = 0; i < 20; i++) state = round(state, input);
+      return { z: state.z, means: begun.clusters.means, ...quarters(begun, state) };
+    })"""
+    for run in in_page("discriminator_surface", code, scene):
+        values = (torch.tensor(v, dtype=torch.float64) for v in (scene["points"], run["means"], run["z"]))
+        assert (run["outer"], run["inner"]) == pytest.approx(quarters(*values), abs=1e-9)
+        assert run["outer"] > 1.5 * run["inner"]
 
 
 # --- what a training costs --------------------------------------------------------------------------------------------

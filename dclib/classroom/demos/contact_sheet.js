@@ -52,7 +52,7 @@ export function render({ model, el }) {
   root.append(row(kindChoice.element, button("Previous cluster", () => turn(-1)), button("Next cluster ▶", () => turn(1), true)),
     row(element("label", {}, farthest, element("span", { textContent: "farthest first" })),
       element("label", {}, framed, element("span", { textContent: "frame the other classes" })), back, reset, code.button),
-    says.element, element("div", { className: "dclib-stage" }, panel, side), code.box);
+    says.element, element("div", { className: "dclib-stage dclib-tall" }, panel, side), code.box);
 
   function go(change) { steps.add({ ...steps.now, ...change }); looked = -1; show(); }
   function all() {

@@ -110,7 +110,10 @@ export function render({ model, el }) {
       p.arrow(a, [a[0] + 2 * pull.z[i][0], a[1] + 2 * pull.z[i][1]], INK, 2);
     });
     centers.forEach((c, j) => p.mean(...c, color(j)));
-    z.slice(0, NAMED).forEach((a, i) => p.text("ABC"[i], a[0], a[1] + 18 / p.scale));
+    z.slice(0, NAMED).forEach((a, i) => {            // above, but below where the arrow goes up
+      const side = pull.z[i][1] > 0.3 * Math.hypot(...pull.z[i]) ? -1 : 1;
+      p.text("ABC"[i], a[0], a[1] + side * 18 / p.scale);
+    });
     p.done(`${z.length} codes, step ${steps.now.count}`);
   }
   function drawBars(b) {

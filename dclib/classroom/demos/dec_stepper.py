@@ -116,8 +116,9 @@ class DECStepper(Demo):
                 ax.set_aspect("equal", adjustable="box")
                 ax.set_title(f"after {steps} steps" if steps else "start: the pull, doubled")
                 ax.set(xlim=VIEW[:2], ylim=VIEW[2:], xlabel="", ylabel="")
-            for letter, at in zip("ABC", z, strict=False):
-                plots.label(ax, at[0], at[1] + 0.3, letter)
+            for letter, at, arrow in zip("ABC", z, arrows, strict=False):  # above, but below where the arrow goes up
+                side = -1 if arrow[1] > 0.3 * np.hypot(*arrow) else 1
+                plots.label(ax, at[0], at[1] + 0.32 * side, letter)
         return fig, (
             "Codes in the plane in three clusters with their centres, and an arrow for the pull of DEC's loss on each "
             "code; at the start, and after thirty steps, when the clusters are tighter."

@@ -103,8 +103,15 @@ export function caption() {                          // what to look for; a scre
 export function codeBox(write) {                     // a button that shows the same as Python and copies it
   const box = element("textarea", { className: "dclib-code", readOnly: true, hidden: true, spellcheck: false,
                                     "aria-label": "the same as dclib code" });
+  const fresh = new MutationObserver(() => {         // while it is open it follows what is on the page
+    if (copy.disabled) box.hidden = true;
+    const now = box.hidden ? box.value : write();
+    if (box.value !== now) box.value = now;
+  });
   const copy = button("Copy as dclib code", async () => {
     box.value = write(); box.hidden = false; box.focus(); box.select();
+    const root = box.closest(".dclib-demo");         // a redrawn picture or another text: something has changed
+    fresh.observe(root, { subtree: true, childList: true, attributes: true, attributeFilter: ["data-drawn"] });
     try { await navigator.clipboard.writeText(box.value); } catch { /* not allowed here: the text is selected */ }
   });
   return { button: copy, box };

@@ -155,6 +155,15 @@ export function round(state, options) {
   return move(state, options);
 }
 
+// How far the outer and the inner quarter of the codes have moved on average: those farthest from, and nearest to,
+// their centre at the start.
+export function quarters(start, state) {
+  const far = (p, q) => Math.hypot(p[0] - q[0], p[1] - q[1]), { means, labels } = start.clusters;
+  const order = start.z.map((p, i) => [far(p, means[labels[i]]), far(p, state.z[i])]).sort((a, b) => a[0] - b[0]);
+  const some = Math.max(1, order.length >> 2), mean = rows => rows.reduce((sum, r) => sum + r[1], 0) / rows.length;
+  return { outer: mean(order.slice(-some)), inner: mean(order.slice(0, some)) };
+}
+
 // --- the page ---------------------------------------------------------------------------------------------------------
 
 const NAMES = ["blue", "orange", "green"], SPREADS = [0, 0.25, 0.5, 0.75, 1], STEPS = [1, 3, 10, 30];
@@ -234,7 +243,9 @@ export function render({ model, el }) {
     if (!state.judge.t) return `<b>Start.</b> The discriminator is untrained: it finds nothing. ${rest}`;
     const jsd = Math.max(0, Math.log(2) - state.loss / 2);
     const head = state.loss > 1.3 ? "<b>It cannot tell them apart.</b>" : state.loss < 0.35 ? "<b>It is sure.</b>" : "<b>It has found a difference.</b>";
-    return `${head} Objective ${fixed(-state.loss)}, so it sees a divergence of <b>${fixed(jsd)}</b> of at most 0.69. ${rest}`;
+    const { outer, inner } = quarters(steps.states[0], state);
+    return `${head} Objective ${fixed(-state.loss)}, so it sees a divergence of <b>${fixed(jsd)}</b> of at most 0.69. ${rest} ` +
+      `Moved so far: the outer quarter of the codes <b>${fixed(outer)}</b>, the inner quarter <b>${fixed(inner)}</b>.`;
   }
   function owner(state, z) { return surface.value ? +surface.value : nearest(z, state.clusters.means); }
   function tell() {

@@ -40,7 +40,7 @@ def gallery() -> list[dict[str, Any]]:
             three,
             centers,
             told,
-            "Draws (rings) are half as wide as the codes. Which codes move first?",
+            "Draws (rings) are half as wide as the codes. Which codes move more in 20 rounds, outer or inner ones?",
         ),
         (
             "a ring",
@@ -92,10 +92,16 @@ class DiscriminatorSurface(Demo):
         for ax, (rounds, z, clusters, drawn, judge) in zip(axes, _played(scene, (0, 10, 40)), strict=True):
             with plots.style():
                 _picture(ax, z, clusters, drawn, judge)
-                ax.set_title(f"after {rounds} rounds" if rounds else "before the first step")
+                if rounds == 0:
+                    begun, first = z, clusters
+                    ax.set_title("before the first step\n")
+                else:
+                    outer, inner = quarters(begun, first.means, z)
+                    ax.set_title(f"after {rounds} rounds, moved:\nouter codes {outer:.2f}, inner {inner:.2f}")
         alt = (
             f"The scene “{scene['title']}” three times: codes, draws from their clusters and the discriminator's "
-            "surface behind them, before the first step and after 10 and 40 rounds."
+            "surface behind them, before the first step and after 10 and 40 rounds; with how far the outer and the "
+            "inner quarter of the codes have moved."
         )
         return fig, alt
 
@@ -126,6 +132,17 @@ def _played(scene, moments, rate=0.02, pace=0.06):
         logits = judge.logits(z, labels)
         loss = -torch.nn.functional.softplus(logits).mean() if scene["saturating"] else encoder_loss(logits)
         z = (z - pace * len(z) * torch.autograd.grad(loss, z)[0]).detach()
+
+
+def quarters(start, means, z) -> tuple[float, float]:
+    """How far the outer and the inner quarter of the codes have moved on average since the start.
+
+    Outer and inner: farthest from, and nearest to, their centre at the start. (n, 2), (k, 2), (n, 2)
+    """
+    distances, _ = torch.cdist(start.double(), means.double()).min(1)
+    moved = (z - start).norm(dim=1)[distances.argsort()]
+    some = max(1, len(z) // 4)
+    return moved[-some:].mean().item(), moved[:some].mean().item()
 
 
 def _picture(ax, z, clusters, drawn, judge) -> None:

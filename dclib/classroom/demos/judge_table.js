@@ -178,7 +178,7 @@ export function render({ model, el }) {
   const board = element("div", { className: "dclib-scores" }, ...Object.values(bars).flatMap(b => [b.choose, b.track, b.value]));
 
   root.append(element("style", { textContent: LOOK }), row(...starts), row(...moves), row(back, forward, reset, fresh, code.button), says.element,
-    element("div", { className: "dclib-stage" }, element("div", { className: "dclib-panel" }, grid, words),
+    element("div", { className: "dclib-stage dclib-whole" }, element("div", { className: "dclib-panel" }, grid, words),
       element("div", { className: "dclib-panel" }, board, how, element("div", { className: "dclib-note",
         textContent: "Orange frames: what ACC counts as right. Black tick: the mean score of shuffled labels. In brackets: the change by the last move." }))), code.box);
 

@@ -40,7 +40,7 @@ export function render({ model, el }) {
   const reset = button("Reset", () => { steps.restart({ rows: [], polygon: [] }); wrong.checked = false; show(); });
   const code = codeBox(() => python);
   root.append(row(colours.element, element("label", {}, wrong, element("span", { textContent: "only where the two disagree" })),
-    back, reset, code.button), says.element, element("div", { className: "dclib-stage" }, plane.element, shown.element), code.box);
+    back, reset, code.button), says.element, element("div", { className: "dclib-stage dclib-whole" }, plane.element, shown.element), code.box);
 
   const visible = i => !wrong.checked || (colours.value === kinds[0]
     ? kinds.some(k => labels[k][i] !== labels[kinds[0]][i]) : labels[colours.value][i] !== labels[kinds[0]][i]);

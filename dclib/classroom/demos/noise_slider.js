@@ -38,10 +38,10 @@ export function render({ model, el }) {
     const text = element("div"), title = element("b", { textContent: name });
     title.style.color = i > 1 ? dark(shade(i - 1)) : INK;
     const card = element("div", {}, picture, title, text);
-    card.style.cssText = "flex:1 1 100px;max-width:180px;min-width:88px;font-size:17px;line-height:1.25";
+    card.style.cssText = "flex:1 1 100px;max-width:min(180px,31%);min-width:88px;font-size:17px;line-height:1.25";
     return { card, picture, text, name };
   });
-  const strip = element("div", { className: "dclib-stage" }, ...cards.map(c => c.card));
+  const strip = element("div", { className: "dclib-stage dclib-whole" }, ...cards.map(c => c.card));
   const top = Math.min(30, Math.ceil(Math.max(...decibels.flat().slice(1).flat(2).filter(v => v < 99)) / 5) * 5);
   const chart = new Plane({ view: [0, sigmas.at(-1) * 1.28, 0, top], ratio: 0.6, largest: 640, xlabel: "σ of the noise",
     ylabel: "PSNR in dB", label: "Decibels of the noisy image and of each network against the noise. Click to choose a noise.",
