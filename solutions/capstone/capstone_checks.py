@@ -290,7 +290,8 @@ def clear_groups(sizes, rng):
         if all(((picture - other) ** 2).mean() > 0.05 for other in shown):
             shown.append(picture)
             size = (sizes[len(groups)], 1, 1)
-            groups.append(picture * rng.uniform(0.8, 1, size) + 0.06 * rng.normal(size=(size[0], 16, 16)))
+            # Hardly brighter or darker: k-means would halve a group there, and find the halves again in other samples.
+            groups.append(picture * rng.uniform(0.97, 1, size) + 0.06 * rng.normal(size=(size[0], 16, 16)))
     order = rng.permutation(sum(sizes))
     x = np.concatenate(groups).clip(0, 1).astype(np.float32)[order][:, None]
     return x, np.repeat(np.arange(len(sizes)), sizes)[order]
