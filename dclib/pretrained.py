@@ -1,8 +1,8 @@
 """Small autoencoders trained beforehand, so that class time is not training time.
 
 `load_or_train("cifar5k-conv-0")` gives a fitted `Autoencoder` and says in words whether it was loaded. `RECIPES` has
-all names: MNIST's 5,000 digits (dense, small, denoising, conv; three seeds), the 5,000 photographs of CIFAR-10 (dense,
-conv; one seed) and all training images of Fashion-MNIST (dense; one seed).
+all names: MNIST's 5,000 digits (dense, small, denoising, conv; three seeds), the 5,000 photographs of CIFAR-10 and
+all training images of Fashion-MNIST (dense, conv; one seed).
 
 `python -m dclib.pretrained mnist5k-dense-0 …` trains networks again (without names: all) and writes them, in half
 precision, to dclib/data/networks, each with its history, and beside it in JSON how it does.
@@ -40,6 +40,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     for seed in range(3)
 } | {
     "fashion_mnist-dense-0": {**_KINDS["dense"], "epochs": 12, "batch_size": 256, "latent_dim": 10, "random_state": 0},
+    "fashion_mnist-conv-0": {**_KINDS["conv"], "epochs": 4, "latent_dim": 10, "random_state": 0},
     # 256 units, since each costs 12 kB here; at the default rate the loss stays near that of one gray an image.
     "cifar5k-dense-0": {"hidden": (256, 128), "epochs": 60, "batch_size": 128, "learning_rate": 2e-4, **_COLOUR},
     "cifar5k-conv-0": {**_KINDS["conv"], **_COLOUR},
