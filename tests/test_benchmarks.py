@@ -317,7 +317,14 @@ def test_an_old_copy_of_openblas_is_reported(monkeypatch, capsys):
 # Which operations are among the first fifteen hangs on the machine.
 @pytest.mark.parametrize(
     ("work", "shown"),
-    [("autoencoder", "aten::"), ("kmeans", "aten::"), ("kmeans_plain", "aten::"), ("import", "sklearn.base ")],
+    [
+        ("autoencoder", "aten::"),
+        ("autoencoder_parts", "+ Adam"),
+        ("kmeans", "aten::"),
+        ("kmeans_codes_k10", "aten::"),
+        ("kmeans_plain", "aten::"),
+        ("import", "sklearn.base "),
+    ],
 )
 def test_the_profiles_run(work, shown, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["benchmarks.profile", work, "--quick"])
