@@ -197,6 +197,7 @@ def _samplawski() -> list[Claim]:
                     value,
                     runs,
                     f"history.v_measure.{key}",
+                    headline=d == 256,
                 )
             )
 
@@ -230,7 +231,6 @@ def _samplawski() -> list[Claim]:
                 LOG_V[epoch],
                 [f"{long}256"],
                 v_after(epoch),
-                headline=epoch == 50,
                 reason="Adam at 1e-4, as in the log",
             )
         )
