@@ -105,6 +105,7 @@ def test_self_labelling_with_and_without_its_runs(page, monkeypatch):
     runs = [{"seed": k, "scores": {"acc": 0.98 + k / 100}, "start": {"acc": 0.97}} for k in range(2)]
     monkeypatch.setattr(verdicts, "results", lambda run: runs if run == "self_labelling/mnist" else [])
     text, _ = page("self-labelling")
-    assert "augmented DEC 0.9700, the network that it taught 0.9900" in text and "2 seeds: confirmed" in text
+    assert "augmented DEC 0.9700, the network that it taught 0.9900" in text
+    assert "seeds on file: 2; better than its teacher: confirmed" in text
     runs.clear()
     assert page("self-labelling")[0].startswith("not on file")
