@@ -51,8 +51,10 @@ def bare_step(x: Tensor, parts: int) -> Callable[[], object]:
     outputs = [torch.empty(len(x), len(weight), dtype=torch.bfloat16) for weight in weights]
     errors = [torch.empty(len(x), weight.shape[1], dtype=torch.bfloat16) for weight in weights]
     bent = [parts > 1 and layer.out_features > 10 for layer in layers[:-1]] + [False]  # by a ReLU: not code and output
-    for parameter in network.parameters():
-        parameter.grad = torch.zeros_like(parameter)
+    weight_slopes = [torch.zeros_like(layer.weight) for layer in layers]
+    bias_slopes = [torch.zeros_like(layer.bias) for layer in layers]
+    for layer, weight_slope, bias_slope in zip(layers, weight_slopes, bias_slopes):
+        layer.weight.grad, layer.bias.grad = weight_slope, bias_slope
     optimizer = adam([network], 1e-3)
 
     @torch.no_grad()
@@ -76,9 +78,9 @@ def bare_step(x: Tensor, parts: int) -> Callable[[], object]:
                 error = torch.ops.aten.threshold_backward(error, outputs[j], 0)
             torch.mm(error.T, inputs[j], out=slopes[j])
             if parts > 1:
-                layers[j].bias.grad.copy_(error.sum(0))
+                bias_slopes[j].copy_(error.sum(0))
             if parts > 2:
-                layers[j].weight.grad.copy_(slopes[j])
+                weight_slopes[j].copy_(slopes[j])
             if j:
                 error = torch.mm(error, weights[j], out=errors[j])
         if parts > 3:
@@ -152,7 +154,7 @@ def imports(quick: bool) -> str:
     return "\n".join(f"{name:20}{found[name]:8.2f} s" for name in names)
 
 
-PROFILES = {
+PROFILES: dict[str, Callable[[bool], str]] = {
     "autoencoder": autoencoder,
     "autoencoder_parts": autoencoder_parts,
     "kmeans": kmeans,
