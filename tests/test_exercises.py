@@ -410,8 +410,9 @@ def test_a_number_may_stand_in_a_tensor_or_an_array():
 
 def test_parts_are_a_tuple_of_as_many_as_were_asked_for():
     assert exercises.parts_of((1, 2), 2, "two things, `a, b`") == (1, 2)
-    for answer in ([1, 2], (1, 2, 3), torch.ones(2)):
-        with pytest.raises(exercises.Mistake, match="Return two things, `a, b`, in this order."):
+    in_order, a_list = "in this order", "with commas and without brackets: yours is a list"
+    for answer, says in (((1, 2, 3), in_order), (torch.ones(2), in_order), ([1, 2, 3], in_order), ([1, 2], a_list)):
+        with pytest.raises(exercises.Mistake, match=f"Return two things, `a, b`, {says}"):
             exercises.parts_of(answer, 2, "two things, `a, b`")
     with pytest.raises(exercises.Mistake, match="returned None"):
         exercises.parts_of(None, 2, "two things")
