@@ -198,7 +198,7 @@ def _samplawski() -> list[Claim]:
                     value,
                     runs,
                     f"history.v_measure.{key}",
-                    headline=d == 256,
+                    headline=d == 256 and what == "last",
                 )
             )
 
