@@ -1,6 +1,6 @@
 """Speed of dclib beside its peers, in one run, on the same data, with the same threads; results in results.json.
 
-python -m benchmarks [WORK …]: without a name, all of them, at most 20 minutes on two cores. Nothing else should run.
+python -m benchmarks [WORK …]: without a name, all of them, about 20 minutes on two cores. Nothing else should run.
 The peers: pip install -e ".[bench]". The data: MNIST, see python -m dclib.data list.
 
 python -m benchmarks gpu: what only a GPU can show, see benchmarks/gpu.py.
