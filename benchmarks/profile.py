@@ -134,7 +134,7 @@ def kmeans_plain(quick: bool) -> str:
     """Ten iterations of Lloyd's algorithm without bounds, k = 100."""
     x = torch.from_numpy(as_rows(digits(quick)))
     centers = start(x, 100)
-    return operations(lambda: lloyd(x, centers, max_iter=10, bounds=False))
+    return operations(lambda: lloyd(x, centers, max_iter=10, bounds="none"))
 
 
 def kmeans_codes(quick: bool, k: int) -> str:

@@ -92,7 +92,7 @@ def kmeans(k: int, quick: bool, of_codes: bool = False) -> list[Row]:
         """The E- and M-steps as the lesson derives them."""
         mean = x.mean(0)
         tol = 1e-4 * float(x.var(0).mean())
-        centers = lloyd(torch.from_numpy(x - mean), torch.from_numpy(start - mean), None, 300, tol, bounds=False)[0]
+        centers = lloyd(torch.from_numpy(x - mean), torch.from_numpy(start - mean), None, 300, tol, bounds="none")[0]
         return centers.numpy() + mean
 
     def theirs(algorithm, x, seed, tol=1e-4, max_iter=300, library="sklearn.cluster"):

@@ -14,11 +14,12 @@ from torch import Tensor
 
 from dclib.engine.device import device_for
 from dclib.engine.elkan import ElkanSteps
+from dclib.engine.hamerly import HamerlySteps
 from dclib.engine.processes import ALONE, Alone, everyone
 from dclib.engine.rows import Shifted, as_tensor, centered, cluster_sums, cluster_weights, row_blocks, squared_norms
 from dclib.engine.saving import SavedEstimator
 from dclib.engine.starts import best_start
-from dclib.engine.steps import LloydSteps, nonzero
+from dclib.engine.steps import PlainSteps, argmin, partial_distances
 from dclib.engine.validation import (
     all_or_nothing,
     check_choice,
@@ -29,8 +30,9 @@ from dclib.engine.validation import (
     warn,
 )
 
-# From so many features on, bounds cost less than the distances that they spare; but they take the memory of k features.
-_WIDE = 64
+# From so many features on, Elkan's bounds cost less than the distances that they spare; but they take the memory of k
+# features. From so many clusters on, Hamerly's do.
+_WIDE, _MANY = 64, 20
 
 
 def squared_distances(x: Tensor, centers: Tensor) -> Tensor:
@@ -39,13 +41,7 @@ def squared_distances(x: Tensor, centers: Tensor) -> Tensor:
     Expanded as ‖x‖² − 2 x·μ + ‖μ‖²: one matrix product instead of an (n, k, d) array. The terms nearly cancel for
     points close to a center, so results are clipped at zero; center the data first if its mean is far from the origin.
     """
-    return (x.square().sum(1, keepdim=True) + _partial_distances(x, centers)).clamp_(min=0)
-
-
-def _partial_distances(x: Tensor, centers: Tensor, out: Tensor | None = None) -> Tensor:
-    """−2 x·μ + ‖μ‖² (n, k): the argmin over k does not need ‖x‖². out: memory for its transpose (k, n)."""
-    # The product with the few columns last takes up to a third longer, and seven times as long with two features.
-    return torch.addmm(centers.square().sum(1, keepdim=True), centers, x.T, alpha=-2, out=out).T
+    return (x.square().sum(1, keepdim=True) + partial_distances(x, centers)).clamp_(min=0)
 
 
 def assign(x: Tensor | Shifted, centers: Tensor) -> tuple[Tensor, Tensor]:
@@ -54,8 +50,8 @@ def assign(x: Tensor | Shifted, centers: Tensor) -> tuple[Tensor, Tensor]:
     distances = torch.empty(len(x), dtype=x.dtype, device=x.device)
     for block in row_blocks(len(x), max(x.shape[1], len(centers)), x.device):
         rows = x[block]
-        found = _partial_distances(rows, centers)
-        labels[block] = _argmin(found)
+        found = partial_distances(rows, centers)
+        labels[block] = argmin(found)
         distances[block] = found.amin(1) + rows.square().sum(1)
     return labels, distances.clamp_(min=0)
 
@@ -137,7 +133,7 @@ def kmeans_plus_plus(
         points = everyone.take(x, chosen)
         found = torch.empty(len(x), len(points), dtype=x.dtype, device=x.device)
         for block in row_blocks(len(x), x.shape[1], x.device):
-            found[block] = norms[block, None] + _partial_distances(x[block], points)
+            found[block] = norms[block, None] + partial_distances(x[block], points)
         return found.clamp_(min=0)
 
     chosen = draw(weight, 1)
@@ -162,7 +158,7 @@ def lloyd(
     tol: float = 0.0,
     *,
     everyone: Alone = ALONE,
-    bounds: bool | None = None,
+    bounds: str | None = None,
     report: Callable[[float], None] = lambda loss: None,
 ) -> tuple[Tensor, Tensor, list[float]]:
     """Lloyd's algorithm from these centers -> centers (k, d), labels (n,), losses.
@@ -171,15 +167,14 @@ def lloyd(
     centers is at most `tol`; a last E-step makes labels and centers agree. Empty clusters are refilled with the point
     farthest from its center. The losses are those before the M-step of each iteration, and the one at the end.
 
-    bounds: whether to leave out the distances that cannot change a label (`ElkanSteps`); None does where it is faster.
+    bounds: how to leave out distances that cannot change a label, "elkan" (`ElkanSteps`), "hamerly" (`HamerlySteps`) or
+    "none"; None takes the fastest.
     everyone: the processes of which each works on its share x of the rows: they find the same centers.
     report: called with the loss of each iteration.
     """
     n_clusters = len(centers)
     weight = torch.ones(len(x), dtype=x.dtype, device=x.device) if sample_weight is None else sample_weight
-    if bounds is None:
-        bounds = x.device.type == "cpu" and x.shape[1] >= max(_WIDE, n_clusters / 2)
-    steps = (ElkanSteps if bounds else PlainSteps)(x, weight, n_clusters)
+    steps = _STEPS[bounds or _fastest(x, n_clusters)](x, weight, n_clusters)
     losses: list[float] = []
     for _ in range(max_iter):
         loss, changed = everyone.sum(steps.assign(centers)).tolist()
@@ -201,37 +196,17 @@ def lloyd(
     return centers, steps.labels, losses
 
 
-class PlainSteps(LloydSteps):
-    """E- and M-step as they are derived, with all distances. Labels and sums are those of `assign` and `update`; a
-    sample that is as near to another center keeps its own.
-    """
-
-    def assign(self, centers: Tensor) -> Tensor:
-        """E-step: updates `labels` (n,) -> loss and number of labels that changed (2,)."""
-        least, labels, moved, new = torch.empty_like(self.norms), self.labels, [], []
-        # Distances are read several times: blocks that leave room for them in the cache.
-        k, blocks = len(centers), row_blocks(len(self.x), max(2 * len(centers), self.x.shape[1]), centers.device)
-        # One table for all of them: taken from the system anew, its memory may cost more than the product in it.
-        table = least.new_empty(k * blocks[0].stop)
-        for block in blocks:
-            distances = table[: k * (block.stop - block.start)].view(k, -1)  # (k, b): minima of columns are fast
-            _partial_distances(self.x[block], centers, out=distances)
-            nearest = torch.amin(distances, 0, out=least[block])
-            own = distances.gather(0, labels[None, block])[0]
-            # The least distance costs much less than its place, which few samples need: those that have a nearer one.
-            rows = nonzero(own > nearest)
-            moved.append(rows + block.start)
-            new.append(_argmin(distances.T[rows]))
-        n_moved = self._move(torch.cat(moved), torch.cat(new))
-        loss = self.weight @ least.add_(self.norms).clamp_(min=0)
-        return torch.stack([loss, torch.tensor(n_moved, dtype=loss.dtype, device=loss.device)])
+_STEPS: dict[str, type[ElkanSteps | PlainSteps]] = {"elkan": ElkanSteps, "hamerly": HamerlySteps, "none": PlainSteps}
 
 
-def _argmin(distances: Tensor) -> Tensor:
-    """The place of the least number in each row of distances (n, k) -> (n,)."""
-    if distances.device.type != "cpu":
-        return distances.argmin(1)
-    return torch.from_numpy(distances.detach().numpy().argmin(1))  # NumPy takes a third of the time for 100 centers
+def _fastest(x: Tensor | Shifted, n_clusters: int) -> str:
+    """The bounds that cost least on x (n, d)."""
+    if x.device.type != "cpu":
+        return "none"
+    if x.shape[1] >= max(_WIDE, n_clusters / 2):
+        return "elkan"
+    # Rows here and there are slow to read from a disk.
+    return "hamerly" if n_clusters >= _MANY and isinstance(x, Tensor) else "none"
 
 
 class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, SavedEstimator):

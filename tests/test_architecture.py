@@ -20,7 +20,7 @@ FLOORS = (
     ("engine.device", "engine.validation"),
     ("engine.rows", "engine.graphs"),
     ("engine.processes", "engine.callbacks", "engine.steps"),
-    ("engine.saving", "engine.training", "engine.starts", "engine.elkan"),
+    ("engine.saving", "engine.training", "engine.starts", "engine.elkan", "engine.hamerly"),
     # the subjects, one a file
     ("kmeans", "networks", "augmentation", "features"),
     ("gradient_kmeans", "balanced_kmeans", "autoencoder", "stored_features"),

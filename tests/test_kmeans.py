@@ -14,7 +14,8 @@ from sklearn.exceptions import ConvergenceWarning
 
 from dclib.data import load
 from dclib.engine.processes import ALONE
-from dclib.kmeans import KMeans, PlainSteps, _refill, assign, kmeans_plus_plus, lloyd, squared_distances, update
+from dclib.engine.steps import PlainSteps
+from dclib.kmeans import KMeans, _refill, assign, kmeans_plus_plus, lloyd, squared_distances, update
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -33,7 +33,6 @@ class ElkanSteps(LloydSteps):
     def __init__(self, x: Tensor | Shifted, weight: Tensor, n_clusters: int):
         super().__init__(x, weight, n_clusters)
         n, self.n_steps, self.spent = len(x), 0, 0
-        self.square = weight.double() @ self.norms.double()
         # A bound is kept as it was when it was computed, with what its center had drifted until then: added to lower,
         # taken from upper bounds. So taking off the drift of today leaves what the center drifted since.
         self.upper = torch.empty(n, dtype=x.dtype)
@@ -60,7 +59,7 @@ class ElkanSteps(LloydSteps):
         rows = nonzero(labels != self.labels)
         changed = self._move(rows, labels[rows])
         self.n_steps += 1
-        return torch.stack([self._loss(), torch.tensor(changed, dtype=torch.float64)])
+        return torch.stack([self.loss(centers), torch.tensor(changed, dtype=torch.float64)])
 
     def reassign(self, labels: Tensor) -> None:
         """Take these labels (n,) instead, whether a center is near or not."""
@@ -69,12 +68,6 @@ class ElkanSteps(LloydSteps):
         self.lower[rows, self.labels[rows]] = -torch.inf
         self.lower[rows, labels[rows]] = torch.inf
         super().reassign(labels)
-
-    def _loss(self) -> Tensor:
-        """Σ w ‖x − μ‖² = Σ w ‖x‖² − Σ_k (2 μ_k · S_k − W_k ‖μ_k‖²), with the clusters' sums S and weights W."""
-        sums, weights = self.totals()
-        centers = self.centers.double()
-        return self.square - (centers * (2 * sums - weights[:, None] * centers)).sum()
 
     def _compare_all(self, block: slice) -> Tensor:
         """Labels of these rows, with all distances."""

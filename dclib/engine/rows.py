@@ -155,6 +155,10 @@ class Shifted:
             self.buffer = torch.empty_like(found)
         return torch.sub(found, self.shift, out=self.buffer[: len(found)])
 
+    def index_select(self, dim: int, rows: Tensor) -> Tensor:
+        """As a tensor's, for dim 0: rows (m,) -> (m, d)."""
+        return self[rows]
+
 
 def centered(rows: np.ndarray, mean: Tensor) -> Tensor | Shifted:
     """rows − mean on the device of the mean (d,): a copy, or, where that would be too much, `Shifted` rows.
