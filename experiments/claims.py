@@ -362,8 +362,8 @@ def _lee() -> list[Claim]:
             0.9506,
             digits,
             headline=True,
-            reason="20,000 images, one dense network: his network is not known; after one epoch of reconstruction instead "
-            "of 30 it ends at .588 (one seed); where digit 0 is the inlier, calling all images outliers scores .90",
+            reason="20,000 images, one dense network: his network is not known; after one epoch of reconstruction, not "
+            "30, it ends at .588 (one seed); where digit 0 is the inlier, calling all images outliers scores .90",
         ),
         Claim(
             LEE,
