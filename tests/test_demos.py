@@ -95,13 +95,17 @@ def test_a_page_of_all_is_one_file_small_enough_for_a_memory_stick(tmp_path, mon
     monkeypatch.setattr("sys.argv", [str(tool), "--page", str(path)])
     with pytest.raises(SystemExit) as end:
         runpy.run_path(str(tool), run_name="__main__")
-    assert not end.value.code and f"{path}: " in capsys.readouterr().out
+    first, last = capsys.readouterr().out.splitlines()  # a word before the wait, and one after it
+    assert not end.value.code and "up to a minute" in first and last.startswith(f"{path}: ")
     text = path.read_text(encoding="utf-8")
     assert len(text.encode()) < 5e6
     assert len(set(re.findall(r'<div data-demo="([^"]+)"', text))) == len(DEMOS)
     kinds = [kind for _, kind in runpy.run_path(str(tool))["demonstrations"]() if issubclass(kind, Demo)]
     places = [text.index(f'data-demo="{kind.script}-') for kind in kinds]
     assert places == sorted(places)
+    links = re.findall(r'<a href="#([^"]+)">(\d\d · [^<]+)</a>', text)  # the row at the top: one to each heading
+    assert links == re.findall(r'<section id="([^"]+)">\n<h2>([^<]+)</h2>', text) and len(links) == len(DEMOS)
+    assert links[0][1] == f"01 · {demos.LloydStepper.title}".replace("'", "&#x27;")
     assert "http" not in text.replace("http://www.w3.org", "")
 
 

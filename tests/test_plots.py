@@ -123,6 +123,14 @@ def test_clusters_names_at_medians_and_paths():
     assert ax.lines[-1].get_xydata().tolist() == [[0, 0], [1, 2], [2, 2]]
 
 
+def test_the_start_of_a_path_is_seen_above_another_center():
+    path = np.array([[[0.0, 0], [3, 3]], [[3, 3], [1, 2]]])  # the first center ends where the second one started
+    ax = plots.clusters(np.eye(2), [0, 1], path[-1], paths=path)
+    rings = [c for c in ax.collections if not len(c.get_facecolor())]
+    assert {tuple(c.get_offsets()[0].tolist()) for c in rings} == {(0, 0), (3, 3)}
+    assert min(c.get_zorder() for c in rings) > max(c.get_zorder() for c in ax.collections if c not in rings)
+
+
 def test_names_of_clusters_in_one_place_do_not_overlap():
     x = np.array([[0.0, 0], [10, 10], [0, 0.1], [10, 10.1], [0, 10], [10, 0]])
     ax = plots.clusters(x, [0, 0, 1, 1, 2, 2], names=["a", "b", "c"])

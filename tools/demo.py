@@ -63,7 +63,9 @@ def main() -> int:
     parser.add_argument("--page", type=Path, metavar="FILE", help="write the page to this file instead")
     arguments, others = parser.parse_known_args()
     if arguments.page:
-        text = page(kind() for _, kind in demonstrations() if issubclass(kind, Demo))
+        print(f"{arguments.page}: drawing the demonstrations' pictures takes up to a minute …", flush=True)
+        found = [(title.partition(" ")[0], kind) for title, kind in demonstrations() if issubclass(kind, Demo)]
+        text = page((kind() for _, kind in found), lessons=[number for number, _ in found])
         arguments.page.write_text(text, encoding="utf-8")
         print(f"{arguments.page}: {len(text.encode()) / 1e6:.1f} MB; open it in a browser")
         return 0

@@ -196,7 +196,8 @@ def clusters(
     """Points x (n, 2), coloured by labels (n,), with their centers (k, 2) as crosses.
 
     names: written at the cluster's center (median of its points where there are no centers). paths: (steps, k, 2), the
-    way that each center went. size: area of a point in square points; by default smaller the more points there are.
+    way that each center went, with a ring at its start. size: area of a point in square points; by default smaller the
+    more points there are.
     Equal scales on both axes, since k-means judges by distance. Raises ValueError unless x has two columns.
     """
     x = np.asarray(x)
@@ -222,7 +223,17 @@ def clusters(
         if paths is not None:
             for k, path in enumerate(np.asarray(paths).transpose(1, 0, 2)):
                 ax.plot(*path.T, color="white", linewidth=4.5, zorder=4)
-                ax.plot(*path.T, color=text_color(k), linewidth=2, marker=".", markersize=7, zorder=4.5)
+                ax.plot(
+                    *path.T,
+                    color=text_color(k),
+                    linewidth=2,
+                    marker=".",
+                    markersize=7,
+                    markevery=slice(1, None),
+                    zorder=4.5,
+                )
+                for line, edge in ((4, "white"), (2, text_color(k))):  # the start: a ring, above another's cross
+                    ax.scatter(*path[0], s=60, facecolors="none", edgecolors=edge, linewidths=line, zorder=6)
         if centers is not None:
             cross(ax, centers)
         ax.set_aspect("equal", adjustable="datalim")
@@ -251,7 +262,7 @@ def lloyd_run(x, labels, losses, path) -> Figure:
     labels (n,), losses: one after each assignment and each update in turn, path (steps, k, 2) of the centers.
     """
     fig, (left, right) = figure(1, 2, width=11, height=4.6, width_ratios=[1.3, 1])
-    clusters(x, labels, path[-1], paths=path, ax=left, title="How the centres moved")
+    clusters(x, labels, path[-1], paths=path, ax=left, title="The centres move from ○ to ×")
     half, thousands = np.arange(1, len(losses) + 1), np.asarray(losses) / 1000
     with style():
         right.plot(half, thousands, color=GRAY)

@@ -78,11 +78,13 @@ def play_lloyd(root):
     press(root, "Back")
     says(root, "Assign:")
     press(root, "Run")
-    says(root, "Is there a better end?")
+    says(root, "Is this the best end?")
     stuck = root.locator(".dclib-caption").text_content()
-    assert root.get_by_role("button", name="Stuck", exact=True).is_disabled()
+    assert root.get_by_role("button", name="At rest", exact=True).is_disabled()
+    wait_for(root, ".dclib-note", "e => e.textContent.includes('start 0')")
     press(root, "New start")
     drawn(root, "start")
+    wait_for(root, ".dclib-note", "e => !e.textContent.includes('start 0')")  # it speaks of another start
     press(root, "Run")
     says(root, "The lowest of 2 starts.")
     ends = root.locator("canvas").nth(2)
@@ -91,7 +93,7 @@ def play_lloyd(root):
     root.page.keyboard.press("Home")  # the first start again
     press(root, "Run")
     says(root, "The lowest of 2 starts is")
-    assert root.locator(".dclib-caption").text_content().startswith(stuck.partition(" Is there")[0])
+    assert root.locator(".dclib-caption").text_content().startswith(stuck.partition(" Is this")[0])
     root.locator("select").nth(1).select_option(label="k-means++")
     press(root, "Run")
     says(root, "of 3 starts")
@@ -113,7 +115,7 @@ def play_lloyd(root):
         root.page.keyboard.press(key)
     drawn(root, "5 points, 2 centres, start")
     press(root, "Run")
-    says(root, "Stuck")
+    says(root, "At rest")
     press(root, "Copy as dclib code")
     code = root.locator("textarea").input_value()
     assert "KMeans(2" in code

@@ -32,13 +32,13 @@ GALLERY = (
         "title": "one large group, two small",
         "points": _groups(_NAMED, _CENTERS, [22, 6, 6]),
         "centers": _CENTERS,
-        "notice": "B votes for the blue group of 22. Where does p send it? Set “divide by frequency” to 0.",
+        "notice": "At the start B votes for the large blue group. Where does p send it? Try “divide by frequency” 0.",
     },
     {
         "title": "a wrong start, groups near",
         "points": _groups([[0.6, 2.0], [3.8, 2.4], [4.3, 1.6]], _CENTERS, [14] * 3, seed=5),
         "centers": [[0.6, 1.0], [2.0, 2.4], [3.9, 2.0]],
-        "notice": "The third centre has two groups. Take 30 steps, and 30 more. Is it mended?",
+        "notice": "At the start the third centre has two groups. Take 30 steps, and 30 more. Is it mended?",
     },
     {
         "title": "a wrong start, groups far",

@@ -137,7 +137,7 @@ function ticks(low, high, count = 5) {               // about five round numbers
   const step = [1, 2, 5, 10].map(f => f * ten).find(s => s >= raw * 0.999);
   const found = [];
   for (let i = Math.ceil(low / step - 1e-9); i * step <= high + 1e-9 * step; i++) found.push(+(i * step).toPrecision(6));
-  return found;
+  return found.length > 1 || count > 20 ? found : ticks(low, high, 2 * count); // one number alone gives no scale
 }
 
 function polygon(g, x, y, r, n, turn, inner) {       // n corners; with `inner` a star

@@ -7,7 +7,7 @@ import hashlib
 import html
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -97,16 +97,49 @@ def refreshed(piece: str) -> str:
     return _piece(head[1], head[2], state[1])
 
 
-def page(demos: Iterable[Demo], title: str = "Deep clustering: live demonstrations") -> str:
-    """One HTML page with these demonstrations, complete in itself."""
-    parts = "\n".join(f"<h2>{html.escape(demo.title)}</h2>\n{demo.to_html()}" for demo in demos)
+# Beside the demonstrations, where the screen is wide enough for both, so that the first one's picture is in sight.
+_PAGE_CSS = """\
+body { margin: 8px 16px; font: 18px/1.4 system-ui, "DejaVu Sans", sans-serif; }
+h1, h2 { margin: 4px 0; font-size: 22px; line-height: 1.2; }
+section { padding-bottom: 48px; }
+nav { display: flex; flex-wrap: wrap; gap: 4px 16px; margin: 8px 0; font-size: 16px; }
+nav a { padding: 3px 0; color: #00568a; }
+:focus-visible { outline: 3px solid #0072b2; outline-offset: 2px; }
+@media (min-width: 1200px) {
+  body { display: grid; grid-template-columns: 200px minmax(0, 1040px); gap: 0 10px; }
+  header { position: sticky; top: 8px; align-self: start; max-height: calc(100vh - 16px); overflow-y: auto;
+    padding: 0 4px; }
+  h1 { font-size: 20px; }
+  nav { flex-flow: column; gap: 4px; line-height: 1.25; }
+}
+@media (max-width: 480px) { body { margin: 8px; } }
+"""
+
+
+def page(
+    demos: Iterable[Demo], title: str = "Deep clustering: live demonstrations", lessons: Sequence[str] = ()
+) -> str:
+    """One HTML page with these demonstrations, complete in itself; `lessons`: the number of each one's lesson."""
+    links, parts = [], []
+    for place, demo in enumerate(demos):
+        heading = html.escape(f"{lessons[place]} · {demo.title}" if lessons else demo.title)
+        links.append(f'<a href="#demo-{place + 1}">{heading}</a>')
+        parts.append(f'<section id="demo-{place + 1}">\n<h2>{heading}</h2>\n{demo.to_html()}\n</section>')
+    row, body = "\n".join(links), "\n".join(parts)
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{html.escape(title)}</title>
-<style>body {{ margin: 16px; font: 18px/1.4 system-ui, "DejaVu Sans", sans-serif; }}</style></head>
+<style>{_PAGE_CSS}</style></head>
 <body>
+<header>
 <h1>{html.escape(title)}</h1>
-{parts}
+<nav aria-label="The demonstrations">
+{row}
+</nav>
+</header>
+<main>
+{body}
+</main>
 </body></html>
 """

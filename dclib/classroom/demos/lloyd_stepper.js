@@ -82,6 +82,7 @@ export function borders(centers, [x0, x1, y0, y1]) {
 const MOST_POINTS = 400;
 const NAMES = ["blue", "orange", "green", "purple", "sky", "red"];
 const STARTS = [["points", "random points"], ["plusplus", "k-means++"]];
+const OTHER = "which clusters does this start end with? Is its final loss lower than that of another start?";
 
 export function render({ model, el }) {
   const { gallery, dataset, seed: firstSeed, view } = model.get("settings");
@@ -100,7 +101,7 @@ export function render({ model, el }) {
   const says = caption(), notice = element("div", { className: "dclib-note", "aria-live": "polite" });
   const back = button("◀ Back", () => { steps.back(); show(); });
   const forward = button("Next half step ▶", () => { advance(); show(); }, true);
-  const run = button("Run until stuck", () => { while (ready() && steps.now.phase !== "stuck") advance(); show(); });
+  const run = button("Run to the end", () => { while (ready() && steps.now.phase !== "stuck") advance(); show(); });
   const reset = button("Reset", () => begin_(seed));
   const fresh = button("New start", () => begin_(seed + 1));
   const clear = button("Own points", () => {
@@ -162,9 +163,10 @@ export function render({ model, el }) {
     back.disabled = !steps.canBack;
     forward.disabled = run.disabled = !ready() || stuck;
     code.button.disabled = !ready();
-    forward.textContent = stuck ? "Stuck" : phase === "assigned" ? "Next: update ▶" : "Next: assign ▶";
+    forward.textContent = stuck ? "At rest" : phase === "assigned" ? "Next: update ▶" : "Next: assign ▶";
     says.say(words(steps.now));
-    const look = `Look for: ${data.notice}`;
+    const ofStart = data.notice.startsWith("start 0"), other = seed !== 0 || start !== "points" || k !== data.start?.length;
+    const look = `Look for: ${ofStart && other ? OTHER : data.notice}`;
     if (notice.textContent !== look) notice.textContent = look; // a screen reader says it once
     plane.redraw(); curve.redraw(); memory.redraw();
   }
@@ -188,9 +190,9 @@ export function render({ model, el }) {
         `Loss <b>${fixed(value, 1)}</b>${fall}. The borders moved, too: does any point now lie on the wrong side?${trap}`;
     }
     const all = [...ends.values()], lowest = Math.min(...all), updates = path.length - 1;
-    const rank = all.length < 2 ? "Is there a better end? Press New start." : value <= lowest * (1 + 1e-9)
+    const rank = all.length < 2 ? "Is this the best end? Try other starts and compare the loss." : value <= lowest * (1 + 1e-9)
       ? (Math.max(...all) <= lowest * (1 + 1e-9) ? `None of ${all.length} starts ended lower.` : `The lowest of ${all.length} starts.`) : `The lowest of ${all.length} starts is ${fixed(lowest, 1)}.`;
-    return `<b>Stuck</b> after ${updates} update${updates === 1 ? "" : "s"}: no point changed its cluster, so no centre will move. ` +
+    return `<b>At rest</b> after ${updates} update${updates === 1 ? "" : "s"}, at a fixed point: no point changed its cluster, so no centre will move. ` +
       `Final loss <b>${fixed(value, 1)}</b>. ${rank}${trap}`;
   }
 
