@@ -233,7 +233,9 @@ def clusters(
                     zorder=4.5,
                 )
                 for line, edge in ((4, "white"), (2, text_color(k))):  # the start: a ring, above another's cross
-                    ax.scatter(*path[0], s=60, facecolors="none", edgecolors=edge, linewidths=line, zorder=6)
+                    ax.scatter(
+                        path[0, 0], path[0, 1], s=60, facecolors="none", edgecolors=edge, linewidths=line, zorder=6
+                    )
         if centers is not None:
             cross(ax, centers)
         ax.set_aspect("equal", adjustable="datalim")
