@@ -64,6 +64,46 @@ def choose_k(ks, strengths, threshold):
 HIGH = "strengths.mean(axis=1) + strengths.std(axis=1, ddof=1) / np.sqrt(strengths.shape[1])"
 LARGEST = "max([k for k, value in zip(ks, high) if value >= threshold], default=1)"
 
+MEANS = """
+def m_step(X, r, reg=1e-6):
+    n, d = r.sum(0), X.shape[1]
+    means = r.T @ X / n[:, None]
+    away = X - means[:, None]
+    half = {weight} * away
+    covariances = half.mT @ {other} / {below} {ridge}
+    return n / len(X), means, {end}
+"""
+
+
+def m_step(weight="r.T[:, :, None]", other="away", below="n[:, None, None]", ridge="+ reg * torch.eye(d).double()",
+           end="covariances"):  # fmt: skip
+    return MEANS.format(weight=weight, other=other, below=below, ridge=ridge, end=end)
+
+
+E_STEP = """
+def e_step(X, weights, means, covariances):
+    joint = log_joint(X, weights, means, covariances)
+    top = joint.max(dim=1, keepdim=True).values
+    log_p = (joint - top).exp().sum(dim=1).log()
+    return {r}, log_p
+"""
+
+KL = "def divergence(p, q):\n    return {}\n"
+TERMS = "(torch.xlogy(p, p) - torch.xlogy(p, q))"
+
+V = """
+def v_measure(table):
+    def entropy(m):
+        p = m[m > 0] / m.sum()
+        return -(p * np.log(p)).sum()
+    h_y, h_c = entropy(table.sum(1)), entropy(table.sum(0))
+    i = h_y + h_c - entropy(table.ravel())
+    h, c = {h}, {c}
+    return h, c, {v}
+"""
+RULE_H, RULE_C = "i / h_y if h_y > 0 else 1.0", "i / h_c if h_c > 0 else 1.0"
+RULE_V = "2 * h * c / (h + c) if h + c > 0 else 0.0"
+
 # Splits every group at its mean brightness.
 HALVED = """
 def cluster(x, new, seed):
@@ -85,6 +125,42 @@ ANSWERS = [
     ("dcra", "dcra_loss", LOSS, "not the variance"),
     ("dcra", "mean_loss", SAMPLED, "nothing is drawn here"),
     ("dcan", "mended_training", DIFFERENCE, "Still one loss for both, now a difference"),
+    ("gaussian_mixtures", "e_step", E_STEP.format(r="(joint - log_p[:, None]).exp()"), "did not add it again"),
+    ("gaussian_mixtures", "e_step", E_STEP.format(r="joint.softmax(dim=1)"),
+     "In log p you subtracted the largest entry of each row and did not add it again"),
+    ("gaussian_mixtures", "e_step", E_STEP.format(r="(joint - top).exp() / joint.exp().sum(dim=1, keepdim=True)"),
+     "above the line only"),
+    ("gaussian_mixtures", "m_step", m_step(end="None"), "You return None for `covariances`: where"),
+    ("gaussian_mixtures", "m_step", m_step(ridge="+ reg"), "You added `reg` to all entries"),
+    ("gaussian_mixtures", "m_step", m_step(ridge="- reg * torch.eye(d).double()"), "You subtracted `reg`"),
+    ("gaussian_mixtures", "m_step", m_step(other="half"), "in the covariance twice (squared)"),
+    ("gaussian_mixtures", "m_step", m_step(other="half", below="r.square().sum(0)[:, None, None]"),
+     "And n_k below is the sum of r itself"),
+    ("gaussian_mixtures", "m_step", m_step(other="half", ridge="+ reg"),
+     "put them on one of the two factors. You added `reg` to all entries"),
+    ("gaussian_mixtures", "m_step", m_step().replace("    n, d", "    r = r**2\n    n, d"),
+     "Your weights come from the squares of r"),
+    ("gaussian_mixtures", "m_step", m_step().replace("means = r.T", "means = r.T**2"),
+     "In your means the responsibilities are squared: each"),
+    ("gaussian_mixtures", "m_step", m_step().replace("r.T @ X / n[:, None]", "r.T**2 @ X / (r**2).sum(0)[:, None]"),
+     "are squared, above and below"),
+    ("gaussian_mixtures", "m_step", m_step(below="3"),
+     "the covariance of component 0 is [[2.49, 1.92], [1.92, 2.81]]; yours is [["),
+    ("dec", "divergence", KL.format(f"{TERMS}.sum(0).mean()"), "You exchanged the two dimensions"),
+    ("dec", "divergence", KL.format(f"{TERMS}.sum(1).mean() / np.log(2)"), "has base 2"),
+    ("dec", "divergence", KL.format(f"{TERMS}.sum(1).mean() / np.log(10)"), "has base 10"),
+    ("dec", "divergence", KL.format(f"{TERMS}.sum(1).mean() + 1"),
+     "For p = [[1.0, 0.0]] and q = [[0.5, 0.5]] the divergence is 1 · ln(1/0.5) + 0 = ln 2 = 0.6931; yours is 1.6931"),
+    ("dec", "divergence", KL.format("(p * (p / q).log()).sum(1).mean() * 2"),
+     "[[0.5, 0.5], [0.8, 0.2]] and q = [[0.5, 0.5], [0.5, 0.5]] the divergence is (0 + 0.8 · ln 1.6 + 0.2 · ln 0.4)/2"),
+    ("dec", "divergence", KL.format(f"{TERMS}.sum(1).sum() / min(len(p), 10)"), "For 30 rows of p and q, drawn at"),
+    ("judging", "v_measure", V.format(h=RULE_H, c="i / h_c", v=RULE_V),
+     "For the table [[3], [4]] the completeness is NaN: with a single cluster H(c) is 0"),
+    ("judging", "v_measure", V.format(h="i / h_y", c=RULE_C, v=RULE_V),
+     "For the table [[3, 4]] the homogeneity is NaN: with a single class H(y) is 0"),
+    ("judging", "v_measure", V.format(h=RULE_H, c="i / h_c if h_c > 0 else 0.0", v="2 * h * c / (h + c)"),
+     "For the table [[3], [4]] V is NaN: where hom and com are both 0"),
+    ("judging", "v_measure", V.format(h=RULE_H, c=RULE_C, v="None"), "You return None for `V`: where"),
     ("capstone", "choose_k", CHOOSE.format(high=HIGH.replace("strengths.shape[1])", "len(ks))"), end=LARGEST),
      "over the root of the number of *splits*"),
     ("capstone", "choose_k", CHOOSE.format(high="strengths.mean(axis=0)", end=LARGEST), "The splits lie along axis 1"),
@@ -107,7 +183,7 @@ def module(unit):
 def test_the_check_names_the_mistake(unit, task, code, says, capsys, monkeypatch):
     monkeypatch.delenv("NBGRADER_EXECUTION", raising=False)
     check = module(unit)
-    names = {"torch": torch, "np": np, "F": torch.nn.functional, "check": check}
+    names = {"torch": torch, "np": np, "F": torch.nn.functional, "check": check}  # log_joint is lent
     exec(code, names)
     getattr(check, task)(names[task])
     printed = capsys.readouterr().out

@@ -277,6 +277,29 @@ def test_one_mistake_costs_one_task(name):
         assert {task for task, verdict in verdicts.items() if not verdict.passed} == {wrong}
 
 
+PARTLY = """
+def _partly(function):
+    def call(*arguments, **options):
+        answer = function(*arguments, **options)
+        return (*answer[:-1], None) if isinstance(answer, tuple) else answer
+    return call
+{task} = _partly({task})
+"""
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_a_part_that_is_none_is_no_missing_return(name):
+    u = unit(name)
+    told = []
+    for task, answer in u.answers.items():
+        if re.search(r"return [^#\n]*, ", answer) and f"def {task}(" in answer:
+            verdict = u.verdict(task, answer + PARTLY.format(task=task))
+            told += [] if verdict.passed else [(task, verdict.feedback)]
+    assert told, "no task returns several things"
+    for task, feedback in told:
+        assert "returned None" not in feedback and "None" in feedback, f"{task}: {feedback}"
+
+
 @pytest.mark.parametrize("name", UNITS)
 def test_faked_checks_earn_nothing(name):
     """The check replaced in the student's notebook by one that always passes."""
@@ -416,6 +439,22 @@ def test_parts_are_a_tuple_of_as_many_as_were_asked_for():
             exercises.parts_of(answer, 2, "two things, `a, b`")
     with pytest.raises(exercises.Mistake, match="returned None"):
         exercises.parts_of(None, 2, "two things")
+
+
+@pytest.mark.parametrize(
+    ("answer", "what", "says"),
+    [
+        ((1, None), "two things, `a, b`", "You return None for `b`: where"),
+        ((None, None), "two things, `a, b`", "You return None for `a`: where"),
+        (((1, None), 2), "two things, `a, b`", "You return None inside `a`: where"),
+        ((1, [0.5, None]), "two things, `a, b`", "You return None inside `b`: where"),
+        ((1, None), "two things, the loss and its slopes", "None for the second of two things, the loss and its"),
+        ((None, 1), "two things, the codes of x and those of `new`", "None for the first of two things, the codes"),
+    ],
+)
+def test_a_part_that_is_none_is_named(answer, what, says):
+    with pytest.raises(exercises.Mistake, match=says):
+        exercises.parts_of(answer, 2, what)
 
 
 def test_a_wrong_number_gets_the_hint_of_the_first_value_that_it_is():

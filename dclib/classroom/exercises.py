@@ -11,6 +11,7 @@ import hashlib
 import inspect
 import math
 import os
+import re
 import secrets
 import signal
 import threading
@@ -26,6 +27,7 @@ import torch
 from torch import Tensor
 
 NOTHING = "Your function returned None: is the `return` missing?"
+ORDINALS = ("first", "second", "third", "fourth", "fifth")
 TIME_LIMIT = 20.0  # seconds of processor time for one check; those of the course take well below one
 
 
@@ -264,14 +266,36 @@ def single_number(value: object, name: str) -> float:
 
 
 def parts_of(answer: object, n: int, what: str) -> tuple:
-    """`answer` if it is a tuple of n things; else Mistake. `what` lists them: "two things, `centers, labels`"."""
+    """`answer` if it is a tuple of n things, none of them None; else Mistake.
+
+    `what` lists them: "two things, `centers, labels`".
+    """
     if answer is None:
         raise Mistake(NOTHING)
     if isinstance(answer, list) and len(answer) == n:
         raise Mistake(f"Return {what}, with commas and without brackets: yours is a list.")
     if not isinstance(answer, tuple) or len(answer) != n:
         raise Mistake(f"Return {what}, in this order.")
+    refuse_none(answer, what)
     return answer
+
+
+def refuse_none(parts: Iterable, what: str) -> None:
+    """Mistake if one of the parts that were returned is None, or holds None. `what` lists them, as for `parts_of`.
+
+    A function that comes so far has its `return`; what is missing is a value.
+    """
+    parts = list(parts)
+    names = [name.strip() for listed in re.findall("`(.*?)`", what) for name in listed.split(",")]
+    for place, part in enumerate(parts):
+        whole = part is None
+        if whole or _holds_none(part):
+            name = f"`{names[place]}`" if len(names) == len(parts) else f"the {ORDINALS[place]} of {what}"
+            raise Mistake(f"You return None {'for' if whole else 'inside'} {name}: where do you compute it?")
+
+
+def _holds_none(value: object) -> bool:
+    return isinstance(value, list | tuple) and any(part is None or _holds_none(part) for part in value)
 
 
 def kind(value: object) -> str:

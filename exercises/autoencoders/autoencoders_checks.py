@@ -288,10 +288,7 @@ def _training_step(function):
     answer = function(x, target, encoder, decoder, rate)
     if any(not torch.equal(a, b) for a, b in zip(given, (*encoder, *decoder))):
         raise Mistake("Your function changed the layers that it was given: work on copies, `part.clone()`.")
-    if answer is None:
-        raise Mistake("Your function returned None: is the `return` missing?")
-    if not isinstance(answer, tuple) or len(answer) != 3:
-        raise Mistake("Return three things, `encoder, decoder, loss`, in this order.")
+    answer = parts_of(answer, 3, "three things, `encoder, decoder, loss`")
     new = _new_layers(answer, (encoder, decoder))
     if not isinstance(answer[2], float):
         raise Mistake(f"The loss must be a plain number; yours is a {kind(answer[2])}: `float(loss)` makes one.")
@@ -631,8 +628,7 @@ def _mended_train(function):
     answer = function(x, encoder, decoder, 0.5, n_steps=30)
     if any(not torch.equal(a, b) for a, b in zip(given, (*encoder, *decoder))):
         raise Mistake("Your function changed the layers that it was given: work on copies, as the broken one does.")
-    if not isinstance(answer, tuple) or len(answer) != 3:
-        raise Mistake("Return three things, `encoder, decoder, history`, as the broken function does.")
+    answer = parts_of(answer, 3, "three things, `encoder, decoder, history`, as the broken function does")
     new, history = _new_layers(answer, (encoder, decoder)), answer[2]
     if not isinstance(history, list) or not all(isinstance(value, float) for value in history):
         raise Mistake("The history must be a list of plain numbers.")

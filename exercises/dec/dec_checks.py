@@ -196,6 +196,12 @@ def _divergence(function):
         swapped: "That is KL(Q‖P), the wrong way: in KL(P‖Q) the weights before the logarithm are p.",
         n * right: "Yours is a sum over the samples: equation (3) is their mean.",
         right / k: "You took the mean over the clusters, too: they are summed.",
+        right * n / k: (
+            "You exchanged the two dimensions: yours is a mean over the clusters and a sum over the samples. Sum over "
+            "the clusters, dim=1, and take the mean over the samples."
+        ),
+        right / math.log(2): "Your logarithm has base 2: the ln of equation (3) is the natural one, `torch.log`.",
+        right / math.log(10): "Your logarithm has base 10: the ln of equation (3) is the natural one, `torch.log`.",
         -right: "The sign is wrong: it is log(p/q), and KL is never below 0.",
         float(-(p * q.log()).sum(1).mean()): "That is the cross entropy, −Σ p log q: p log p is missing.",
         float((p - q).square().sum(1).mean()): "That is a squared difference, no divergence.",
@@ -205,12 +211,28 @@ def _divergence(function):
         for wrong, hint in hints.items():
             if same_number(value, wrong):
                 raise Mistake(hint)
-        raise Mistake(f"For random p and q the divergence is {right:.4f}; yours is {value:.4f}.")
+        _on_paper(function, [[1.0, 0.0]], [[0.5, 0.5]], "1 · ln(1/0.5) + 0 = ln 2")
+        _on_paper(function, [[0.5, 0.5], [0.8, 0.2]], [[0.5, 0.5], [0.5, 0.5]],
+                  "(0 + 0.8 · ln 1.6 + 0.2 · ln 0.4)/2")  # fmt: skip
+        raise Mistake(f"For {n} rows of p and q, drawn at random, the divergence is {right:.4f}; yours is {value:.4f}.")
     p, q = torch.tensor([[1.0, 0.0], [0.5, 0.5]]), torch.tensor([[0.5, 0.5], [0.5, 0.5]])
     value = single_number(function(p, q), "The divergence")
     if not same_number(value, math.log(2) / 2):
         raise Mistake(f"Where p is 0 its term 0 · log 0 counts as 0: for p = {p.tolist()} and q = 0.5 everywhere the "
                       f"divergence is {math.log(2) / 2:.4f}; yours is {value:.4f}.")  # fmt: skip
+
+
+def _rows(table):
+    return [rounded(row) for row in table]
+
+
+def _on_paper(function, p, q, terms):
+    """An example that can be computed by hand, for an answer whose mistake has no name here."""
+    p, q = torch.tensor(p), torch.tensor(q)
+    right, value = float(_kl(p, q)), single_number(function(p.clone(), q.clone()), "The divergence")
+    if not math.isnan(value) and not same_number(value, right):  # NaN: another example has no p of 0
+        raise Mistake(f"For p = {_rows(p)} and q = {_rows(q)} the divergence is {terms} = {right:.4f}; yours is "
+                      f"{value:.4f}.")  # fmt: skip
 
 
 # --- task 4 ---

@@ -7,7 +7,7 @@ import math
 
 import torch
 
-from dclib.classroom.exercises import Mistake, Tasks, close, kind, rounded, single_number, tensor_of_shape
+from dclib.classroom.exercises import Mistake, Tasks, close, kind, parts_of, rounded, single_number, tensor_of_shape
 
 TASKS = Tasks("log_joint", "e_step", "m_step", "bound", "em", "tied_em", "bic", "mended_em")
 
@@ -215,11 +215,7 @@ def _e_step(function):
 
     def run(samples, weights):
         answer = function(_tensor(*samples)[:, None], _tensor(*weights), means, covariances)
-        if answer is None:
-            raise Mistake("Your function returned None: is the `return` missing?")
-        if not isinstance(answer, tuple) or len(answer) != 2:
-            raise Mistake("Return two things, `r, log_p`, in this order.")
-        r, log_p = answer
+        r, log_p = parts_of(answer, 2, "two things, `r, log_p`")
         if isinstance(r, torch.Tensor) and r.ndim == 1 and isinstance(log_p, torch.Tensor) and log_p.ndim == 2:
             raise Mistake("Return the responsibilities first and log p second; yours look exchanged.")
         r = tensor_of_shape(r, (len(samples), 2), "the responsibilities (here k = 2)").double()
@@ -239,6 +235,10 @@ def _e_step(function):
     hints = {
         "These are the joint densities: divide each row by its sum.": density,
         "You divided by the sum over the *samples*: each row, a sample, must sum to 1.": density / density.sum(0),
+        "You subtracted the largest entry of each row and did not add it again: log Σ exp(a) = m + log Σ exp(a − m). "
+        "Without m neither log p nor r = exp(joint − log p) is right.": expected * density.amax(1, keepdim=True),
+        "You subtracted the largest entry of each row above the line only: divide exp(a − m) by the sum of the same "
+        "exp(a − m).": expected / density.amax(1, keepdim=True),
         "These are logarithms of responsibilities: take `exp` at the end.": expected.log(),
         "The weights count twice: log_joint has log π_k in it already.": _rows(density * _tensor(0.3, 0.7)),
         "The weights are missing: a rare component must get less.": _rows(density / _tensor(0.3, 0.7)),
@@ -261,9 +261,8 @@ def _e_step(function):
             1
         ),
         "Your log p is the largest of the terms only: the others belong to the sum as well.": joint.max(1).values,
-        "Your log p has lost what you subtracted before `exp`: add the largest entry of each row again.": (
-            log_p_expected - joint.max(1).values
-        ),
+        "In log p you subtracted the largest entry of each row and did not add it again: log Σ exp(a) = m + log Σ "
+        "exp(a − m).": log_p_expected - joint.max(1).values,
         "Your log p has the wrong sign.": -log_p_expected,
         "You took the mean over the components: p(x) is the *sum*, the weights are in it already.": (
             log_p_expected - math.log(2)
@@ -316,11 +315,7 @@ def _m_step(function):
     scatter = torch.stack([sum(p * torch.outer(x - m, x - m) for p, x in zip(r[:, k], X)) for k, m in enumerate(means)])
     reg = 0.25
 
-    answer = function(X, r, reg=reg)
-    if answer is None:
-        raise Mistake("Your function returned None: is the `return` missing?")
-    if not isinstance(answer, tuple) or len(answer) != 3:
-        raise Mistake("Return three things, `weights, means, covariances`, in this order.")
+    answer = parts_of(function(X, r, reg=reg), 3, "three things, `weights, means, covariances`")
     w = tensor_of_shape(answer[0], (2,), "the weights (here k = 2)").double()
     m = tensor_of_shape(answer[1], (2, 2), "the means (here k = 2, d = 2)").double()
     C = tensor_of_shape(answer[2], (2, 2, 2), "the covariances (here k = 2, d = 2)").double()
@@ -332,11 +327,13 @@ def _m_step(function):
         {
             "Your weights are counts: divide by the number of samples, so that they sum to 1.": n,
             "Your weights are all equal: n_k is the sum of column k of r.": torch.full((2,), 0.5).double(),
+            "Your weights come from the squares of r: n_k is the sum of r itself.": r.square().mean(0),
             "You counted each sample for its largest responsibility only: it counts for each component by its share.": (
                 hard.mean(0)
             ),
         },
-        "the weights",
+        "weight",
+        "weights",
     )
     _same(
         m,
@@ -350,52 +347,62 @@ def _m_step(function):
                 hard.T @ X / hard.sum(0)[:, None]
             ),
             "You summed over the wrong dimension: n_k is the sum over the samples.": X.mean(0).expand(2, 2),
-        },
-        "the means",
-    )
-    around_all = X - X.mean(0)
-    plain = torch.stack([(p[:, None] * X).T @ X for p in r.T]) / n[:, None, None]
-    _same(
-        C,
-        scatter / n[:, None, None] + ridge,
-        {
-            "ε is missing on the diagonal: add `reg` times the identity.": scatter / n[:, None, None],
-            "You added `reg` to all entries: it belongs on the diagonal only.": scatter / n[:, None, None] + reg,
-            "Your covariances are sums: divide by n_k.": scatter + ridge,
-            "You divided by the number of all samples: the covariance of component k is divided by n_k.": scatter / 4
-            + ridge,
-            "You divided by n_k − 1: maximum likelihood divides by n_k.": scatter / (n - 1)[:, None, None] + ridge,
-            "These are means of xxᵀ: subtract the mean from each sample first.": plain + ridge,
-            "You measured from the mean of all samples: each component has its own, the one you have just computed.": (
-                torch.stack([(p[:, None] * around_all).T @ around_all for p in r.T]) / n[:, None, None] + ridge
+            "In your means the responsibilities are squared: each sample counts by its share itself.": (
+                r.square().T @ X / n[:, None]
             ),
-            "The responsibilities are missing in the covariance: each sample counts by its share.": (
-                torch.stack([(X - mean).T @ (X - mean) for mean in means]) / n[:, None, None] + ridge
-            ),
-            "The responsibilities are in the covariance twice (squared): put them on one of the two factors.": (
-                torch.stack([(p[:, None] * (X - mean)).T @ (p[:, None] * (X - mean)) for p, mean in zip(r.T, means)])
-                / n[:, None, None]
-                + ridge
-            ),
-            "Only the diagonal is right: a full covariance also says which features go together.": (
-                (scatter / n[:, None, None]).diagonal(dim1=1, dim2=2).diag_embed() + ridge
+            "In your means the responsibilities are squared, above and below: a sample counts by its share itself.": (
+                r.square().T @ X / r.square().sum(0)[:, None]
             ),
         },
-        "the covariances",
+        "mean",
+        "means",
     )
+    # A mistake in the scatter and one in the ridge may come together: then both are named.
+    around, around_all, share = X - means[:, None], X - X.mean(0), r.T[:, :, None]
+    right, each = scatter / n[:, None, None], n[:, None, None]
+    squared = (share * around).mT @ (share * around)
+    squared_hint = "The responsibilities are in the covariance twice (squared): put them on one of the two factors."
+    scatters = {
+        "": right,
+        "Your covariances are sums: divide by n_k.": scatter,
+        "You divided by the number of all samples: the covariance of component k is divided by n_k.": scatter / 4,
+        "You divided by n_k − 1: maximum likelihood divides by n_k.": scatter / (each - 1),
+        "These are means of xxᵀ: subtract the mean from each sample first.": (share * X).mT @ X / each,
+        "You measured from the mean of all samples: each component has its own, the one you have just computed.": (
+            (share * around_all).mT @ around_all / each
+        ),
+        "The responsibilities are missing in the covariance: each sample counts by its share.": (
+            around.mT @ around / each
+        ),
+        squared_hint: squared / each,
+        f"{squared_hint} And n_k below is the sum of r itself.": squared / share.square().sum(1, keepdim=True),
+        "Only the diagonal is right: a full covariance also says which features go together.": (
+            right.diagonal(dim1=1, dim2=2).diag_embed()
+        ),
+    }
+    ridges = {
+        "": ridge,
+        "ε is missing on the diagonal: add `reg` times the identity.": 0 * ridge,
+        "You added `reg` to all entries: it belongs on the diagonal only.": reg + 0 * ridge,
+        "You subtracted `reg` on the diagonal: add it.": -ridge,
+    }
+    hints = {f"{a} {b}".strip(): S + R for b, R in ridges.items() for a, S in scatters.items() if a or b}
+    _same(C, right + ridge, hints, "covariance", "covariances")
 
 
-def _same(value, expected, hints, name):
+def _same(value, expected, hints, one, many):
     if close(value, expected):
         return
     if value.isnan().any():
-        raise Mistake(f"There is NaN in {name}: what do you divide by?")
+        raise Mistake(f"There is NaN in the {many}: what do you divide by?")
     for hint, wrong in hints.items():
         if close(value, wrong):
             raise Mistake(hint)
+    k = next(k for k in range(len(expected)) if not close(value[k], expected[k]))
+    right, yours = (str((10000 * part[k]).round().div(10000).tolist()) for part in (expected, value))
     raise Mistake(
         "For the samples (0, 0), (2, 0), (4, 4), (8, 4) with the responsibilities (1, 0), (1, 0), (½, ½), (0, 1) "
-        f"and reg = 0.25 {name} are {rounded(expected)}; yours are {rounded(value)}."
+        f"and reg = 0.25 the {one} of component {k} is {right}; yours is {yours}."
     )
 
 
@@ -509,15 +516,13 @@ def _tied_em(function):
 
 
 def _four_results(answer, k, d, shape):
-    if answer is None:
-        raise Mistake("Your function returned None: is the `return` missing?")
-    if not isinstance(answer, tuple) or len(answer) != 4:
-        raise Mistake("Return four things, the weights, the means, the covariance and the history, in this order.")
+    matrices = "covariances" if len(shape) == 3 else "covariance"
+    parts_of(answer, 4, f"four things, `weights, means, {matrices}, history`")
     tensor_of_shape(answer[0], (k,), f"the weights (here k = {k})")
     tensor_of_shape(answer[1], (k, d), f"the means (here k = {k}, d = {d})")
     if len(shape) == 2 and isinstance(answer[2], torch.Tensor) and answer[2].shape == (k, d, d):
         raise Mistake("You return a covariance for each component: a tied mixture has a single one, of shape (d, d).")
-    tensor_of_shape(answer[2], shape, "the covariances" if len(shape) == 3 else "the covariance")
+    tensor_of_shape(answer[2], shape, f"the {matrices}")
     if not isinstance(answer[3], list):
         raise Mistake(f"The history is a list of numbers; yours is a {kind(answer[3])}.")
     for value in answer[3]:

@@ -13,6 +13,7 @@ from dclib.classroom.exercises import (
     close,
     compare_number,
     kind,
+    parts_of,
     rounded,
     single_number,
     tensor_of_shape,
@@ -116,11 +117,7 @@ def pulls(function):
 def _pulls(function):
     own = _tensor([0.0, 1.0], [0.0, 4.0], [1.0, 0.0], [3.0, 0.0])  # h minus its centre
     by_codes, by_centers = own / 4, _tensor([-0.25, -0.25], [-0.75, -1.0], [0.0, 0.0])
-    answer = function(CODES, CENTERS)
-    if answer is None:
-        raise Mistake("Your function returned None: is the `return` missing?")
-    if not isinstance(answer, tuple) or len(answer) != 2:
-        raise Mistake("Return two things, `by_codes, by_centers`, in this order.")
+    answer = parts_of(function(CODES, CENTERS), 2, "two things, `by_codes, by_centers`")
     a = tensor_of_shape(answer[0], (4, 2), "the gradient by the codes (here n = 4)").detach()
     b = tensor_of_shape(answer[1], (3, 2), "the gradient by the centres (here K = 3)").detach()
     _force(a, by_codes, "by the codes", 4)
@@ -186,10 +183,7 @@ def _gradients(x, target, given, factors, detach=False):
 
 
 def _five(answer, given, last):
-    if answer is None:
-        raise Mistake("Your function returned None: is the `return` missing?")
-    if not isinstance(answer, tuple) or len(answer) != 4:
-        raise Mistake(f"Return four things, `encoder, decoder, centers, {last}`, in this order.")
+    answer = parts_of(answer, 4, f"four things, `encoder, decoder, centers, {last}`")
     new = []
     for layer, name in zip(answer[:2], ("encoder", "decoder")):
         if not isinstance(layer, list | tuple) or len(layer) != 2:
@@ -290,11 +284,7 @@ def alarm(function):
 
 
 def _alarm(function):
-    answer = function(CODES, CENTERS)
-    if answer is None:
-        raise Mistake("Your function returned None: is the `return` missing?")
-    if not isinstance(answer, tuple) or len(answer) != 3:
-        raise Mistake("Return three things, `spread, in_use, largest`, in this order.")
+    answer = parts_of(function(CODES, CENTERS), 3, "three things, `spread, in_use, largest`")
     for value in answer:
         if not isinstance(value, float | int):
             raise Mistake(f"All three are plain numbers; among yours is a {kind(value)}: `float(…)` or `int(…)`.")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dclib.classroom.exercises import Mistake, Tasks, fresh_generator, kind, rounded, single_number
+from dclib.classroom.exercises import Mistake, Tasks, fresh_generator, kind, parts_of, rounded, single_number
 
 TASKS = Tasks("prediction_strength", "mended_codes", "choose_k", "cluster")
 
@@ -130,11 +130,7 @@ def mended_codes(function):
 
 
 def _pair(answer):
-    if answer is None:
-        raise Mistake("Your function returned None: is the `return` missing?")
-    if not isinstance(answer, tuple) or len(answer) != 2:
-        raise Mistake("Return two things, the codes of x and the codes of `new`.")
-    return answer
+    return parts_of(answer, 2, "two things, the codes of x and the codes of `new`")
 
 
 def _array(value, shape, name):

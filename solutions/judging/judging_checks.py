@@ -8,7 +8,16 @@ from functools import partial
 
 import numpy as np
 
-from dclib.classroom.exercises import Mistake, Tasks, fresh_generator, kind, name_mistake, single_number
+from dclib.classroom.exercises import (
+    NOTHING,
+    Mistake,
+    Tasks,
+    fresh_generator,
+    kind,
+    name_mistake,
+    refuse_none,
+    single_number,
+)
 
 TASKS = Tasks(
     "contingency", "accuracy", "v_measure", "pair_counts", "adjusted_rand", "vote_accuracy", "mended_accuracy"
@@ -91,7 +100,7 @@ def _pairs_of(table):
 
 
 def _ari_of(together, by_class, by_cluster, apart):
-    """Equation (5) of the assignment, with the rule for 0/0."""
+    """Equation (4) of the assignment, with the rule for 0/0."""
     s, s_a, s_b = together, together + by_class, together + by_cluster
     e, best = s_a * s_b / (together + by_class + by_cluster + apart), (s_a + s_b) / 2
     return 1.0 if best == e else (s - e) / (best - e)
@@ -106,12 +115,18 @@ def _number(value, name):
     return number
 
 
-def _numbers(value, n, what):
+def _numbers(value, what, names, table, why):
+    """The numbers that were returned for a table; `why(name)` says what to do about one that is NaN."""
     if value is None:
-        raise Mistake("Your function returned None: is the `return` missing?")
-    if not isinstance(value, tuple | list) or len(value) != n:
+        raise Mistake(NOTHING)
+    if not isinstance(value, tuple | list) or len(value) != len(names):
         raise Mistake(f"Return {what}, in this order.")
-    return [_number(one, "Each of them") for one in value]
+    refuse_none(value, what)
+    numbers = [single_number(one, name) for one, name in zip(value, names)]
+    for number, name in zip(numbers, names):
+        if math.isnan(number):
+            raise Mistake(f"For the table {_text(table)} {name} is NaN: {why(name)}")
+    return numbers
 
 
 def _same(a, b):
@@ -285,26 +300,43 @@ def _entropy(counts):
 
 
 def _v_measure(function):
-    what = "three numbers, homogeneity, completeness and V"
+    def run(table):
+        """Homogeneity, completeness and V of a table."""
+        names = "the homogeneity", "the completeness", "V"
+        reasons = dict(zip(names, (
+            (len(table) == 1, "with a single class H(y) is 0, and I/H(y) is 0/0. By the rule it is 1."),
+            (table.shape[1] == 1, "with a single cluster H(c) is 0, and I/H(c) is 0/0. By the rule it is 1."),
+            (1 in table.shape, "where hom and com are both 0 equation (3) says 0/0, and V is 0."),
+        )))  # fmt: skip
+        zero = "it has a count of 0, and 0 · log 0 counts as 0."
+        otherwise = zero if 0 in table else "where did you compute 0/0?"
+
+        def why(name):
+            fits, reason = reasons[name]
+            return reason if fits else otherwise
+
+        what = "three numbers, `homogeneity, completeness, V`"
+        return _numbers(_quiet(function, table), what, names, table, why)
+
     rng = _rng()
     for shape in ((3, 4), (5, 2), (4, 8)):
         table = rng.integers(1, 20, size=shape)
         table[0, 1] = 0
-        _compare_v(_numbers(_quiet(function, table), 3, what), table)
+        _compare_v(run(table), table)
     one_class, one_cluster = np.array([[3, 4]]), np.array([[3], [4]])
-    h, c, v = _numbers(_quiet(function, one_cluster), 3, what)
+    h, c, v = run(one_cluster)
     if not (_same(h, 0) and _same(c, 1) and _same(v, 0)):
         raise Mistake(
             f"With a single cluster ({_text(one_cluster)}) nothing is known of the class: homogeneity 0. No class is "
             f"torn apart: completeness 1, by the rule for 0/0. V is 0. Yours are {h:.2f}, {c:.2f}, {v:.2f}."
         )
-    h, c, v = _numbers(_quiet(function, one_class), 3, what)
+    h, c, v = run(one_class)
     if not (_same(h, 1) and _same(c, 0) and _same(v, 0)):
         raise Mistake(
             f"With a single class ({_text(one_class)}) homogeneity is 1, by the rule for 0/0, completeness and V 0; "
             f"yours are {h:.2f}, {c:.2f}, {v:.2f}."
         )
-    h, c, v = _numbers(_quiet(function, np.array([[0, 5], [3, 0]])), 3, what)
+    h, c, v = run(np.array([[0, 5], [3, 0]]))
     if not (_same(h, 1) and _same(c, 1) and _same(v, 1)):
         raise Mistake("For the perfect table [[0, 5], [3, 0]] all three are 1.")
 
@@ -369,11 +401,16 @@ def pair_counts(function):
 
 
 def _pair_counts(function):
-    what = "four numbers, N11, N10, N01 and N00"
+    names = ("N11", "N10", "N01", "N00")
+
+    def run(table):
+        why = "where did you compute 0/0? Counts of pairs need no division but that by 2."
+        return _numbers(function(table), "four numbers, `N11, N10, N01, N00`", names, table, lambda name: why)
+
     rng = _rng()
     for table in (np.array([[2, 1], [0, 2]]), rng.integers(0, 9, size=(3, 5)), rng.integers(1, 9, size=(4, 2))):
         expected, n = _pairs_of(table), int(table.sum())
-        found = _numbers(function(table), 4, what)
+        found = run(table)
         both, by_class, by_cluster, apart = expected
         if np.allclose(found, expected):
             continue
@@ -398,12 +435,11 @@ def _pair_counts(function):
                 f"Every pair belongs to exactly one of the four: with n = {n} samples they must sum to "
                 f"{n * (n - 1) // 2}; yours sum to {sum(found):g}."
             )
-        names = ("N11", "N10", "N01", "N00")
         for name, value, right in zip(names, found, expected):
             if not _same(value, right):
                 raise Mistake(f"For the table {_text(table)} {name} is {right}; yours is {value:g}.")
     large = np.array([[20_000, 10_000], [0, 30_000]])
-    if not np.allclose(_numbers(function(large), 4, what), _pairs_of_large(large), rtol=1e-9):
+    if not np.allclose(run(large), _pairs_of_large(large), rtol=1e-9):
         raise Mistake("With 60,000 samples your counts are wrong: did they outgrow their type?")
 
 

@@ -7,7 +7,7 @@ import math
 
 import torch
 
-from dclib.classroom.exercises import Mistake, Tasks, close, kind, many_calls, single_number, tensor_of_shape
+from dclib.classroom.exercises import Mistake, Tasks, close, kind, many_calls, parts_of, single_number, tensor_of_shape
 
 TASKS = Tasks("squared_distances", "assign", "update", "kmeans_plus_plus", "lloyd", "kmedians", "mended_lloyd")
 
@@ -101,12 +101,7 @@ def _assign(function):
     centers = torch.tensor([[8.0, 0.0], [0.0, 0.0], [0.0, 7.0]])
     # The squared distances: 64 0 49 | 49 1 50 | 1 81 130 | 80 16 9
     expected, loss_expected = torch.tensor([1, 1, 0, 2]), 11.0
-    answer = function(X, centers)
-    if answer is None:
-        raise Mistake("Your function returned None: is the `return` missing?")
-    if not isinstance(answer, tuple) or len(answer) != 2:
-        raise Mistake("Return two things, `labels, loss`, in this order.")
-    labels, loss = answer
+    labels, loss = parts_of(function(X, centers), 2, "two things, `labels, loss`")
     if isinstance(labels, float) or (isinstance(labels, torch.Tensor) and labels.ndim == 0):
         raise Mistake("Return the labels first and the loss second; yours look exchanged.")
     if isinstance(labels, torch.Tensor):
@@ -322,11 +317,7 @@ def _lent_update(X, labels, centers):
 def _three_results(answer, n, shape):
     """`centers, labels, history` of a loop over n samples, if they are of the right kind."""
     k, d = shape
-    if answer is None:
-        raise Mistake("Your function returned None: is the `return` missing?")
-    if not isinstance(answer, tuple) or len(answer) != 3:
-        raise Mistake("Return three things, `centers, labels, history`, in this order.")
-    centers, labels, history = answer
+    centers, labels, history = parts_of(answer, 3, "three things, `centers, labels, history`")
     tensor_of_shape(centers, (k, d), f"the centres (first of the three results; here k = {k}, d = {d})")
     tensor_of_shape(labels, (n,), f"the labels (second of the three results; here n = {n})")
     if not isinstance(history, list):

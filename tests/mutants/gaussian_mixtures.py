@@ -338,7 +338,7 @@ WRONG = {
         ),
         "the largest not added again": (
             changed(E_STEP, ("exp(), log_p", "exp(), log_p - joint.max(1).values")),
-            "lost what you subtracted before",
+            "did not add it again",
         ),
         "one number": (changed(E_STEP, ("exp(), log_p", "exp(), log_p.mean()")), "one number for each *sample*"),
         "exchanged": (
@@ -389,7 +389,7 @@ def e_step(X, weights, means, covariances):
             "for its largest responsibility only",
         ),
         "no reg": (changed(M_STEP, (" + reg * torch.eye(d).double()", "")), "ε is missing on the diagonal"),
-        "reg everywhere": (changed(M_STEP, ("reg * torch.eye(d).double()", "reg")), "You added `reg` to all entries"),
+        "reg everywhere": (changed(M_STEP, ("reg * torch.eye(d).double()", "reg")), "on the diagonal only"),
         "sums for covariances": (changed(M_STEP, ("@ away / counts[k]", "@ away")), "Your covariances are sums"),
         "covariances over all": (
             changed(M_STEP, ("@ away / counts[k]", "@ away / n")),

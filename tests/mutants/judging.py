@@ -434,7 +434,7 @@ def v_measure(table):
     h, c = i / h_y if h_y else 1.0, i / h_c if h_c else 1.0
     return h, c, 2 * h * c / (h + c) if h + c else 0.0
 """,
-            "0 · log 0",
+            "the homogeneity is NaN: it has a count of 0, and 0 · log 0 counts as 0",
         ),
         "no rule for one cluster": (
             """
@@ -446,7 +446,7 @@ def v_measure(table):
     i = h_y + h_c - entropy(table.ravel())
     return i / h_y, i / h_c, 2 * i / (h_y + h_c)
 """,
-            "0/0",
+            "For the table [[3], [4]] the completeness is NaN: with a single cluster H(c) is 0",
         ),
         "zero for one cluster": (
             """
