@@ -569,7 +569,7 @@ def lee_accuracy(sources: Sources):
     ax.set(
         title="DCRA: start (○), end (→), the paper (◇)",
         xlabel="ACC",
-        xlim=(0.4, 1),
+        xlim=(0.2, 1),
         yticks=range(len(found)),
         yticklabels=[label for _, label, _ in found],
         ylim=(len(found) - 0.5, -0.5),

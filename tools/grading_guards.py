@@ -31,6 +31,7 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat.v4 import new_output
 from nbgrader import utils
 from nbgrader.preprocessors import Execute, NbGraderPreprocessor
+from traitlets import List
 
 ROOT = Path(os.environ.get("DCLIB_COURSE_ROOT", Path(__file__).resolve().parents[1]))
 MAX_OUTPUT = 2**22  # characters of output that a notebook may make; what is more is dropped
@@ -394,6 +395,9 @@ def _memory(pid: int) -> int:
 
 class HideDetails(NbGraderPreprocessor):
     """For the feedback: of a test that failed only the message that was written for the student."""
+
+    # nbconvert sets it for all steps of an export; a step that does not know it warns.
+    display_data_priority: List = List().tag(config=True)
 
     def preprocess(self, nb, resources):
         for cell in nb.cells:

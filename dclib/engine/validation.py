@@ -50,13 +50,34 @@ def check_x(estimator, x, *, reset: bool) -> np.ndarray:
             )
     exact = isinstance(x, np.ndarray) and np.can_cast(x.dtype, np.float32)
     floats = [np.float32, np.float64] if exact else [np.float64, np.float32]
-    rows = validate_data(estimator, x, reset=reset, dtype=floats, order="C")
+    try:
+        rows = validate_data(estimator, x, reset=reset, dtype=floats, order="C")
+    except ValueError as error:
+        raise ValueError(_to_do(str(error), x)) from error
     magnitude = _magnitude(rows)
     if reset:
         estimator.image_shape_, estimator.magnitude_ = image_shape, magnitude
     else:
         warn_of_magnitude(estimator, magnitude)
     return rows
+
+
+def _to_do(message: str, x) -> str:
+    """scikit-learn's message about samples x, with what to do where it does not say that."""
+    if message.startswith("could not convert string to float"):
+        return f"X holds text, {message.partition(':')[2].strip()}: encode it as numbers (sklearn.preprocessing)."
+    if message.startswith("Input X contains NaN"):
+        bad = np.flatnonzero(np.isnan(np.asarray(x, dtype=np.float64)).any(1))
+        return (
+            f"Input X contains NaN: {len(bad)} of {len(x)} rows, the first is row {bad[0]}. Leave them out, or "
+            "fill the gaps (sklearn.impute)."
+        )
+    if message.startswith("Expected 2D array, got 1D array"):
+        return (
+            f"Expected 2D array, got 1D array: X has the shape {np.shape(x)}. Reshape your data: X[:, None] if it is "
+            "one feature of many samples, X[None] if it is one sample."
+        )
+    return message
 
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:
