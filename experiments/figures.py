@@ -555,6 +555,7 @@ def lee_accuracy(sources: Sources):
         "mnist-paper-share": "MNIST, his λ",
         "mnist-paper": "MNIST, his λ and σ",
         "mnist-paper-from-scratch": "MNIST, from scratch",
+        "network-mean": "MNIST, his network",
         "fashion": "Fashion-MNIST, our λ and σ",
         "fashion-paper": "Fashion-MNIST, his λ and σ",
     }
