@@ -153,7 +153,7 @@ def test_bad_parameters_are_named(images, parameters, flat, message):
         (np.zeros((20, 8, 8)), "X has 3 axes"),
         (np.zeros((20, 8, 8, 1)), r"channels last.*X.transpose\(0, 3, 1, 2\)"),
         (load("digits"), "pass its samples, data.x"),
-        (np.array([["a", "b"]] * 5), "could not convert|dtype|numeric"),
+        (np.array([["a", "b"]] * 5), "X holds text, 'a'|dtype|numeric"),
     ],
 )
 def test_bad_data_is_named(x, message):

@@ -65,7 +65,8 @@ def check_x(estimator, x, *, reset: bool) -> np.ndarray:
 def _to_do(message: str, x) -> str:
     """scikit-learn's message about samples x, with what to do where it does not say that."""
     if message.startswith("could not convert string to float"):
-        return f"X holds text, {message.partition(':')[2].strip()}: encode it as numbers (sklearn.preprocessing)."
+        text = message.partition(":")[2].strip().removeprefix("np.str_(").removesuffix(")")
+        return f"X holds text, {text}: encode it as numbers (sklearn.preprocessing)."
     if message.startswith("Input X contains NaN"):
         bad = np.flatnonzero(np.isnan(np.asarray(x, dtype=np.float64)).any(1))
         return (
