@@ -129,7 +129,7 @@ test-notebooks: $(STAMP)
 	$(PARALLEL) --nbval-lax --nbval-cell-timeout=600 solutions $(PYTEST_ARGS)
 
 test-exercises: $(STAMP)
-	$(BIN)/pytest tests/test_judge.py tests/test_exercises.py tests/test_grading.py $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/pytest tests/test_judge.py tests/test_exercises.py tests/test_grading.py $(PYTEST_ARGS)
 
 test-browser: $(STAMP)
 	$(BIN)/pytest tests/browser $(PYTEST_ARGS)
