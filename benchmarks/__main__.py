@@ -24,12 +24,13 @@ from benchmarks.works import ROOT, WORKS
 from dclib.data import DatasetUnavailable
 
 MARKED = re.compile(r"(<!-- benchmarks -->\n).*?(<!-- end -->)", re.S)
+PAGES = {"README.md": harness.short_table, "benchmarks/README.md": harness.table}
 
 
-def in_readme(text: str, table: str) -> str:
-    """The README with this table between its markers."""
+def on_page(text: str, table: str) -> str:
+    """A page with this table between its markers."""
     if not MARKED.search(text):
-        raise ValueError("The README has no lines <!-- benchmarks --> and <!-- end --> to put the table between.")
+        raise ValueError("The page has no lines <!-- benchmarks --> and <!-- end --> to put the table between.")
     return MARKED.sub(lambda found: found[1] + table + found[2], text)
 
 
@@ -40,7 +41,7 @@ def main() -> None:
     parser.add_argument("works", nargs="*", metavar="WORK", help=f"which works: {', '.join(WORKS)}; or gpu")
     parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that all runs; writes nothing")
     parser.add_argument("--table", action="store_true", help="run nothing, print the table of what is on file")
-    parser.add_argument("--readme", action="store_true", help="run nothing, put the table of what is on file there")
+    parser.add_argument("--pages", action="store_true", help="run nothing, put what is on file on the pages")
     options = parser.parse_args()
     if "gpu" in options.works:
         if len(options.works) > 1:
@@ -51,11 +52,12 @@ def main() -> None:
             sys.exit(f"{error}\nThe trials on a GPU need it; --quick takes small data.")
     if unknown := set(options.works) - set(WORKS):
         parser.error(f"{', '.join(sorted(unknown))} is not known: choose from {', '.join(WORKS)}")
-    if options.readme:
-        readme = ROOT / "README.md"
-        text = in_readme(readme.read_text(encoding="utf-8"), harness.table(harness.read_results()))
-        readme.write_text(text, encoding="utf-8")
-    if options.table or options.readme:
+    if options.pages:
+        for name, make_table in PAGES.items():
+            page = ROOT / name
+            text = on_page(page.read_text(encoding="utf-8"), make_table(harness.read_results()))
+            page.write_text(text, encoding="utf-8")
+    if options.table or options.pages:
         print(harness.table(harness.read_results()))
         return
     import torch

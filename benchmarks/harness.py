@@ -166,7 +166,6 @@ def write_results(rows: list[Row], order: Iterable[str], path: Path | None = Non
     partial = path.with_suffix(".partial")
     partial.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     partial.rename(path)
-    path.with_suffix(".md").write_text(table(rows), encoding="utf-8")
     return rows
 
 
@@ -194,6 +193,16 @@ def table(rows: list[Row]) -> str:
     lines.append("")
     for number, machine in enumerate(machines, start=1):
         lines.append(f"{f'[{number}] ' if len(machines) > 1 else ''}Machine: {machine}.")
+    return "\n".join(lines) + "\n"
+
+
+def short_table(rows: list[Row]) -> str:
+    """Markdown, a line for each task: against whom, and how many times as fast."""
+    lines = ["| task | times as fast as |", "|---|---|"]
+    races = [row for row in rows if row["ratio"] is not None and row["work"] != "gemm"]  # a share of a rate is no race
+    for what in dict.fromkeys(row["what"] for row in races):
+        peers = [f"{row['peer']} **{row['ratio']:.2f}**" for row in races if row["what"] == what]
+        lines.append(f"| {what} | {'; '.join(peers)} |")
     return "\n".join(lines) + "\n"
 
 

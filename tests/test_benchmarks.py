@@ -14,7 +14,16 @@ from packaging.requirements import Requirement
 
 from benchmarks import __main__ as command
 from benchmarks import growth, harness, profile, works
-from benchmarks.harness import Contender, at_least_equal, contest, interleaved, make_row, table, write_results
+from benchmarks.harness import (
+    Contender,
+    at_least_equal,
+    contest,
+    interleaved,
+    make_row,
+    short_table,
+    table,
+    write_results,
+)
 from dclib.data import DatasetUnavailable
 
 ROOT = Path(__file__).parents[1]
@@ -156,8 +165,7 @@ def test_results_of_one_work_replace_its_old_ones(results):
     rows = write_results([row("a", 8.0)], "abc")
     assert [(r["work"], r["seconds"]) for r in rows] == [("a", 8.0), ("b", 1.0), ("c", 1.0)]
     assert json.loads(results.read_text()) == rows == harness.read_results()
-    assert results.with_suffix(".md").read_text() == table(rows)
-    assert sorted(path.name for path in results.parent.iterdir()) == ["results.json", "results.md"]
+    assert [path.name for path in results.parent.iterdir()] == ["results.json"]
 
 
 def test_the_table():
@@ -173,6 +181,16 @@ def test_the_table():
         "\n"
         "Machine: A.\n"
     )
+
+
+def test_the_short_table_has_a_line_for_each_task():
+    rows = [
+        row("a", ratio=2.0, peer="one"),
+        row("a", ratio=0.5, peer="two"),
+        row("b", ratio=None),  # nobody to be compared with
+        row("gemm", ratio=0.6),
+    ]
+    assert short_table(rows) == "| task | times as fast as |\n|---|---|\n| work a | one **2.00**; two **0.50** |\n"
 
 
 def test_the_table_tells_machines_apart():
@@ -350,19 +368,16 @@ def test_without_the_data_it_says_how_to_get_them(monkeypatch, results):
 
 def test_the_table_goes_between_the_marks():
     text = "before\n<!-- benchmarks -->\nold\n<!-- end -->\nafter\n<!-- end -->\n"
-    assert command.in_readme(text, "new\n") == "before\n<!-- benchmarks -->\nnew\n<!-- end -->\nafter\n<!-- end -->\n"
+    assert command.on_page(text, "new\n") == "before\n<!-- benchmarks -->\nnew\n<!-- end -->\nafter\n<!-- end -->\n"
     with pytest.raises(ValueError, match="<!-- benchmarks -->"):
-        command.in_readme("nothing", "new\n")
+        command.on_page("nothing", "new\n")
 
 
-def test_the_readme_shows_what_is_on_file():
-    shown = command.MARKED.findall((ROOT / "README.md").read_text(encoding="utf-8"))
+@pytest.mark.parametrize("name", command.PAGES)
+def test_the_pages_show_what_is_on_file(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
     rows = harness.read_results(ROOT / "benchmarks" / "results.json")
-    assert bool(shown) == bool(rows)
-    if rows:
-        text = (ROOT / "README.md").read_text(encoding="utf-8")
-        assert command.in_readme(text, table(rows)) == text, "run: python -m benchmarks --readme"
-        assert (ROOT / "benchmarks" / "results.md").read_text(encoding="utf-8") == table(rows)
+    assert command.on_page(text, command.PAGES[name](rows)) == text, "run: python -m benchmarks --pages"
 
 
 def test_results_on_file():
