@@ -9,7 +9,16 @@ from pathlib import Path
 
 import numpy as np
 
-from dclib.classroom.exercises import Mistake, Tasks, fresh_generator, kind, parts_of, rounded, single_number
+from dclib.classroom.exercises import (
+    Mistake,
+    Tasks,
+    fresh_generator,
+    kind,
+    parts_of,
+    refuse_none,
+    rounded,
+    single_number,
+)
 
 TASKS = Tasks("prediction_strength", "mended_codes", "choose_k", "cluster")
 
@@ -256,6 +265,7 @@ def read_labels(answer, n, m):
         raise Mistake("`cluster` returned None: is the `return` missing?")
     if not isinstance(answer, tuple | list) or len(answer) != 2:
         raise Mistake("Return two things: the labels of x, and the labels of `new`.")
+    refuse_none(answer, "two things, the labels of x and the labels of `new`")
     found = []
     for value, size, name in zip(answer, (n, m), ("x", "`new`")):
         if not isinstance(value, list) and not hasattr(value, "shape"):
