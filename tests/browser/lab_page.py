@@ -13,6 +13,8 @@ import json
 import urllib.request
 from pathlib import Path
 
+from playwright.sync_api import TimeoutError
+
 SHOTS = Path(__file__).parent / "shots"
 POLL = 200  # milliseconds
 RUN_ALL = 600_000  # milliseconds for a whole lesson, on a slow machine that does other things, too
@@ -55,7 +57,12 @@ class LabPage:
         """Open a notebook and run all cells, as from the menu; an error or a warning fails."""
         self.open(name)
         self.menu("Run", "Run All Cells")
-        self.page.wait_for_function(FINISHED, polling=POLL, timeout=RUN_ALL)
+        try:
+            self.page.wait_for_function(FINISHED, polling=POLL, timeout=RUN_ALL)
+        except TimeoutError as error:
+            self.screenshot("not_finished")
+            prompts = self.page.locator(".jp-CodeCell .jp-InputArea-prompt").all_inner_texts()
+            raise AssertionError(f"{name} did not end: {prompts}, kernels {self.sessions()}") from error
         self.check(name)
 
     def check(self, name="the notebook"):
@@ -100,10 +107,13 @@ class LabPage:
         SHOTS.mkdir(exist_ok=True)
         self.page.screenshot(path=SHOTS / f"{name}.png")
 
+    def sessions(self):
+        """What the server says of each kernel: busy or idle, when it last spoke."""
+        with urllib.request.urlopen(f"{self.address}/api/sessions", timeout=60) as answer:
+            return json.load(answer)
+
     def shut_down_kernels(self):
         """Kernels hold memory until the server ends."""
-        with urllib.request.urlopen(f"{self.address}/api/sessions") as answer:
-            sessions = json.load(answer)
-        for session in sessions:
+        for session in self.sessions():
             request = urllib.request.Request(f"{self.address}/api/sessions/{session['id']}", method="DELETE")
-            urllib.request.urlopen(request).close()
+            urllib.request.urlopen(request, timeout=60).close()
