@@ -67,7 +67,7 @@ class SoftPull(Demo):
             plots.cross(ax, centers)
             ax.scatter(*x[0].tolist(), s=160, color="black", zorder=5)
             for k, (at, way) in enumerate(zip(centers.numpy(), pull, strict=True)):
-                if np.abs(way).max() > 0.02:
+                if np.hypot(*way) > 0.4:  # the cross hides a shorter one
                     arrow = {"arrowstyle": "-|>", "lw": 4, "color": plots.text_color(k), "mutation_scale": 22}
                     ax.annotate("", xy=at + way, xytext=at, arrowprops=arrow)
             with plots.style():
