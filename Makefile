@@ -41,7 +41,7 @@ help:
 	@echo "make grade        grade the students' notebooks in grading/submitted/"
 	@echo "make leaderboard  score the capstone's submissions on held-out pictures"
 	@echo "make rehearsal    grade a made-up class of 200, killed twice half-way, and compare the points with what they must be"
-	@echo "make kill-matrix  send all known right and wrong answers through the grader; table in solutions/README.md"
+	@echo "make kill-matrix  send all known right and wrong answers through the grader; table in solutions/kill_matrix.md"
 	@echo "make experiments  run the papers' experiments at full size (hours), results to experiments/results/"
 	@$(if $(BENCHMARKS),echo "make bench        time the library against others; results in benchmarks/results.json")
 	@echo "make outputs      run the lessons and store their outputs (NOTEBOOKS=notebooks/01_kmeans.ipynb for one;"

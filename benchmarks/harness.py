@@ -172,7 +172,7 @@ def write_results(rows: list[Row], order: Iterable[str], path: Path | None = Non
 def table(rows: list[Row]) -> str:
     """Markdown: what was done, the seconds of both, their ratio, the score of both, and the machine."""
     lines = [
-        "| work | against | seconds | its seconds | ratio | score | ours | its |",
+        "| task | against | dclib, s | peer, s | ratio | score | dclib | peer |",
         "|---|---|--:|--:|--:|---|--:|--:|",
     ]
     machines = list(dict.fromkeys(row["machine"] for row in rows))

@@ -174,7 +174,7 @@ def test_the_table():
         row("b", 345.67, machine="A") | {"peer_seconds": None, "ratio": None, "peer_quality": None, "note": "why"},
     ]
     assert table(rows) == (
-        "| work | against | seconds | its seconds | ratio | score | ours | its |\n"
+        "| task | against | dclib, s | peer, s | ratio | score | dclib | peer |\n"
         "|---|---|--:|--:|--:|---|--:|--:|\n"
         "| work a | peer | 0.0123 | 2 | **162.00** | m | 123,457 | 0.9877 |\n"
         "| work b | peer (why) | 346 |  |  | m | 1 |  |\n"

@@ -3,7 +3,7 @@
 For each right and wrong answer of tests/mutants/<unit>.py a notebook is made, the unit's solution with this one answer,
 and graded like a student's: nbgrader, sandbox, judge. A wrong answer must lose the points of its task, be told what is
 meant for it, and cost nothing else; a right one must keep them all. Each task's row goes to the table in
-solutions/README.md as soon as it is finished: after a run that was ended, name the tasks that are left. Ends with
+solutions/kill_matrix.md as soon as it is finished: after a run that was ended, name the tasks that are left. Ends with
 status 1 if an answer is not judged as it must be.
 """
 
@@ -134,7 +134,7 @@ def main(arguments: list[str] | None = None) -> int:
         if unit not in all_tasks or (task and task not in all_tasks[unit]):
             parser.error(f"There is no {name}. Units: {', '.join(all_tasks)}.")
         wanted.setdefault(unit, []).extend([task] if task else all_tasks[unit])
-    page = ROOT / "solutions" / "README.md"
+    page = ROOT / "solutions" / "kill_matrix.md"
     bad = False
     for unit, tasks in wanted.items():
         for task, new, good in run(unit, tasks, options.jobs):
