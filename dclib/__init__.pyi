@@ -2,6 +2,7 @@
 
 import typing
 
+from .augmentation import RandomShiftRotate as RandomShiftRotate
 from .autoencoded_kmeans import AutoencodedKMeans as AutoencodedKMeans
 from .autoencoder import Autoencoder as Autoencoder
 from .balanced_kmeans import BalancedKMeans as BalancedKMeans
@@ -11,6 +12,7 @@ from .dcra import DCRA as DCRA
 from .dec import DEC as DEC
 from .engine.callbacks import Checkpoint as Checkpoint
 from .engine.callbacks import EarlyStopping as EarlyStopping
+from .engine.callbacks import Evaluate as Evaluate
 from .engine.callbacks import Progress as Progress
 from .engine.callbacks import Scores as Scores
 from .features import PretrainedFeatures as PretrainedFeatures

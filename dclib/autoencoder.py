@@ -96,7 +96,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SavedEstima
 
     Parameters
     ----------
-    latent_dim : size of the code.
+    latent_dim : size of the code; with a module of your own, its code size.
     network : "dense", "conv" (for images), "conv-bn" (for images in [0, 1]: 4 × 4 convolutions with batch
         normalisation, sigmoid output), "shallow" (one layer, whose activations are the code) or an `nn.Module` with
         `encode` and `decode` (copied, then trained).
@@ -114,7 +114,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SavedEstima
 
     Attributes
     ----------
-    network_ : the trained `nn.Module` on the CPU, history_ : loss per epoch, image_shape_ : (c, h, w) or None.
+    network_ : the trained `nn.Module` on the CPU, history_ : epoch, loss, image_shape_ : (c, h, w) or None,
+    magnitude_ : largest absolute value of X.
     """
 
     def __init__(
@@ -152,7 +153,11 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SavedEstima
 
     @all_or_nothing
     def fit(self, X, y=None):
-        """Train on X, (n, d) or images (n, c, h, w); `y` is ignored. Raises ValueError for bad input or parameters."""
+        """Train on X, (n, d) or images (n, c, h, w); `y` is ignored.
+
+        Raises ValueError for bad input or parameters, FloatingPointError when the loss is no longer finite. Warns
+        (ConvergenceWarning) of fewer than 50 steps.
+        """
         rows, fabric, seed = self._initialize(X)
         check_training(self, len(rows))
         augment = augmenter(self.augment, self.image_shape_)
@@ -188,6 +193,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SavedEstima
         seed = fabric.broadcast(draw_seed(self.random_state))
         with seeded(seed):
             self.network_ = self._build_network()
+            if isinstance(self.network, nn.Module):
+                self._check_code(torch.from_numpy(np.array(rows[:1], np.float32)).view(1, *self._input_shape))
         self.history_ = History()
         return rows, fabric, seed
 
@@ -203,6 +210,17 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SavedEstima
         options: dict[str, Any] = {} if self.hidden is None else {"hidden": tuple(self.hidden)}
         options |= {"activation": self.activation, "latent_activation": self.latent_activation}
         return _NETWORKS[self.network](self._input_shape, self.latent_dim, **options)
+
+    def _check_code(self, x: Tensor) -> None:
+        """Raise ValueError unless a network of the user's own makes codes of `latent_dim` numbers of x (1, …)."""
+        network: Any = copy.deepcopy(self.network_).cpu().eval()  # whatever the look does to it, training does not see
+        with torch.no_grad():
+            shape = tuple(network.encode(x).shape)
+        if shape != (1, self.latent_dim):
+            raise ValueError(
+                f"latent_dim={self.latent_dim}, but the network of your own makes a code of shape {shape[1:]} of each "
+                "sample: set latent_dim to the size of its code."
+            )
 
     def _map(self, name: str, x: np.ndarray | Rows, shape: tuple[int, ...]) -> np.ndarray:
         """The network's method `name` on all rows, in float32; on `Rows` where they are on the device already."""

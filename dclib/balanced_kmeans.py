@@ -11,7 +11,7 @@ from torch import Tensor
 
 from dclib.engine.device import device_for
 from dclib.engine.processes import everyone
-from dclib.engine.rows import row_blocks
+from dclib.engine.rows import as_tensor, row_blocks
 from dclib.engine.starts import best_start
 from dclib.engine.validation import all_or_nothing, check_n_clusters, check_number, check_x
 from dclib.kmeans import KMeans, squared_distances, update
@@ -124,7 +124,7 @@ class BalancedKMeans(KMeans):
         n_starts = self._n_starts()
         device = device_for(self.device, np.float64)  # the precision of transport plans
         mean = torch.from_numpy(rows.mean(axis=0)).double().to(device)
-        x = torch.from_numpy(rows).to(device).double() - mean
+        x = as_tensor(rows).to(device).double() - mean
         seed = everyone().seed(self.random_state)  # several processes do the same
         sample = x[torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))[:_SAMPLE].to(device)]
 

@@ -124,8 +124,9 @@ class DCAN(GaussianClusterer):
     narrower each time, and samples between two clusters have to choose.
 
     The text that we have of the paper lost its formulas, activations, layer sizes, batch size and learning rates. We
-    read equation (1) as the binary cross-entropy, for both networks, with target 1 for draws and, in the encoder's
-    step, for codes; the discriminator as two tanh layers with a sigmoid output, which here is inside the loss. Where
+    read equation (1) as the binary cross-entropy, for both networks: in the discriminator's step with target 0.9 for
+    draws (one-sided label smoothing, Salimans et al. 2016) and 0 for codes, in the encoder's step with target 1 for
+    codes; the discriminator as two tanh layers with a sigmoid output, which here is inside the loss. Where
     the paper says nothing, we chose: to start from an autoencoder; to keep the codes decodable by its decoder, as it
     is (`reconstruction_weight=0`: without); to tell the discriminator the cluster (`conditional=False`: one that
     does not know it can only ask that all codes together look like the mixture, wherever each sample belongs); a
@@ -141,9 +142,9 @@ class DCAN(GaussianClusterer):
         added to the discriminator's loss. Without it, the slope grows without end where it can tell the two for sure
         (few samples that it knows by heart, narrow clusters), and drives the codes astray (Mescheder et al. 2018).
         Raise it for one or two thousand samples.
-    learning_rate : the encoder's at the start; it falls to zero along a line, so that the game ends in rest.
-    discriminator_learning_rate : constant. Both players have the same kind of `optimizer`; the paper's is gradient
-        ascent with momentum, "sgd", at learning rates that are lost.
+    learning_rate : the encoder's at the start; it falls linearly to zero, so that the game comes to rest.
+    discriminator_learning_rate : constant. Both players have the same kind of `optimizer`, Adam with the betas (0.5,
+        0.99); the paper's is gradient ascent with momentum, "sgd", at learning rates that are lost.
     """
 
     def __init__(

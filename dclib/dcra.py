@@ -29,8 +29,9 @@ def kmeans_loss(z: Tensor, centers: Tensor) -> Tensor:
 
 
 def settle(z: Tensor, centers: Tensor) -> tuple[Tensor, Tensor]:
-    """Lloyd's algorithm from these centers to its end -> centers (k, d), labels (n,). From its end it stays there.
+    """Lloyd's algorithm from these centers to its end (at most 300 iterations) -> centers (k, d), labels (n,).
 
+    From its end it stays there.
     `lloyd` takes its means from sums that go on from step to step, whose last digits depend on the way: these are made
     anew, so that a training that is taken up again starts from the same numbers.
     """
@@ -44,17 +45,19 @@ class DCRA(DeepClusterer):
 
     Loss, with x̄ = x + noise, codes z = g(x̄) and reconstructions x̂ = f(z): L = λ L1 + (1 − λ) L2,
     L1 = 1/n Σ ‖x_i − x̂_i‖² and L2 = 1/n Σ ‖z_i − o_i‖², both sums over dimensions and means over samples.
-    Before the first epoch and after each, algorithm 2 runs on the codes of all clean samples, until nothing changes:
-    each sample gets the nearest center, each center becomes the mean of its codes. In between, centers and assignments
-    stay, and the optimizer trains the network: a sample's noisy code goes to the center of its clean one.
+    Before the first epoch and after each, algorithm 2 runs on the codes of all clean samples, until nothing changes (at
+    most 300 iterations): each sample gets the nearest center, each center becomes the mean of its codes. In between,
+    centers and assignments stay, and the optimizer trains the network: a sample's noisy code goes to the center of its
+    clean one.
 
     With `noise=0` it is ABC (Song et al. 2013; Lim's equation 2), except that the clusters take as many iterations of
     Lloyd's algorithm as they need, where ABC takes one (`dclib.gaussian_divergence` has it with one).
 
     How we read the paper: L2 is printed with x where only z can be meant. The table's dim_h = 40, "the size of hidden
-    layers", does not say of which layers; we take it as the first width of a convolutional encoder that doubles it from
-    layer to layer, `Autoencoder(network="conv", hidden=(40, 80, 160))`, and leave the size of the code, which is not
-    printed, to the `autoencoder`. Its sigma = 1.0 is called variance; for 1.0 this is the standard deviation, too.
+    layers", does not say of which layers, and the size of the code is not printed. The table has the entries of public
+    code of Wasserstein autoencoders: so 40 is probably the first width of convolutions that double it from layer to
+    layer, with a code of 20 numbers, `Autoencoder(20, network="conv-bn", noise=1.0)`. This is an inference; network and
+    code are left to the `autoencoder`. Its sigma = 1.0 is called variance; for 1.0 this is the standard deviation, too.
 
     Parameters (the others as in `dclib.deep_clusterer.DeepClusterer`)
     ----------

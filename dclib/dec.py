@@ -21,12 +21,14 @@ def soft_assignment(z: Tensor, centers: Tensor, alpha: float = 1.0) -> Tensor:
 
 def target_distribution(q: Tensor) -> Tensor:
     """p_ij ∝ q_ij² / f_j, f_j = Σ_i q_ij over the *whole* data set, rows sum to one (equation 3). (n, k) -> (n, k)"""
-    weight = q.square() / q.sum(0)
+    # A large alpha lets q underflow: where it is zero for all samples, 0/0 would be.
+    weight = q.square() / q.sum(0).clamp(min=torch.finfo(q.dtype).tiny)
     return weight / weight.sum(1, keepdim=True)
 
 
 def kl_divergence(p: Tensor, q: Tensor) -> Tensor:
     """KL(P‖Q) = Σ_j p_ij log(p_ij / q_ij): sum over clusters, mean over samples (equation 2). p, q (n, k) -> scalar"""
+    q = q.clamp(min=torch.finfo(q.dtype).tiny)  # log and its slope p/q stay finite where q underflowed
     return (torch.xlogy(p, p) - torch.xlogy(p, q)).sum(1).mean()
 
 

@@ -96,14 +96,23 @@ class DeepClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
     Attributes
     ----------
     labels_ (n,), cluster_centers_ (k, latent_dim), autoencoder_, start_labels_ (n,) : labels before training,
-    history_ : losses, changed (share of samples), smallest_share (of a cluster), latent_variance (sum over dimensions).
+    history_ : epoch, loss and its parts (see below), changed (share of samples), smallest_share (of a cluster),
+    latent_variance (sum over dimensions), image_shape_ : (c, h, w) or None, magnitude_ : largest absolute value of X.
+
+    Parts of the loss: `DEC` kl; `DCRA`, `AutoencodedKMeans` reconstruction, kmeans; `DCAN` encoder, discriminator;
+    `GaussianDivergence` divergence.
     """
 
     _inits: tuple[str, ...] = INITS
 
     @all_or_nothing
     def fit(self, X, y=None):
-        """Cluster X, (n, d) or images (n, c, h, w); `y` is ignored. Raises ValueError for bad input or parameters."""
+        """Cluster X, (n, d) or images (n, c, h, w); `y` is ignored.
+
+        Raises ValueError for bad input or parameters, FloatingPointError when the loss is no longer finite. Warns
+        (ConvergenceWarning) of fewer than 50 steps and of a collapse: the latent variance gone, clusters empty, or one
+        that owns over 95 % of the samples.
+        """
         rows = check_x(self, X, reset=True)
         check_n_clusters(self.n_clusters, len(rows))
         check_training(self, len(rows))

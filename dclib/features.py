@@ -98,7 +98,7 @@ BACKBONES = {
 
 
 def preprocess(x: Tensor, size: int, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
-    """Images (b, 1 or 3, h, w) in [0, 1] -> (b, 3, size, size): the middle square, scaled, mean and std taken off.
+    """Images (b, 1 or 3, h, w) in [0, 1] -> (b, 3, size, size): the middle square, scaled, minus mean, divided by std.
 
     Gray becomes three equal channels. Scaling is bilinear, with antialiasing where it shrinks; EfficientNet-Lite's
     authors scale bicubically, but CIFAR-10 images that are enlarged so get worse features. Classifiers are usually
@@ -130,7 +130,7 @@ class PretrainedFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Save
         `features`), "resnet18" (512) or "resnet50" (2,048), whose weights come from a mirror (`$DCLIB_DATA`), the
         cache, or a download.
     size : side of the images that the network sees, in pixels, at least 32. The weights were trained at 224; time and
-        memory grow with its square. CIFAR-10 (32 pixels) clusters at 160 as well as at 224, at 96 it does not.
+        memory grow with its square. CIFAR-10 (32 pixels) clusters at 160 as well as at 224; at 96 it clusters worse.
     batch_size : images at once; the result does not depend on it, but for the last digits. More for a GPU.
     cache : False neither reads nor writes the cache.
     device : "auto", "cpu", "cuda", "cuda:1", "mps". precision : "auto", "32-true" or "bf16-mixed".

@@ -114,7 +114,7 @@ class Clusters:
 
 
 class GaussianClusterer(DeepClusterer):
-    """Base of the joint methods with such clusters.
+    """Base of the joint methods whose clusters are Gaussians.
 
     Parameters (the others as in `dclib.deep_clusterer.DeepClusterer`)
     ----------
@@ -140,7 +140,10 @@ class GaussianClusterer(DeepClusterer):
     def _start_clusters(self, z: Tensor, centers: Tensor) -> Mixture:
         """The clusters around the centers that training starts from: as they are, or the mixture that EM finds."""
         if self.clustering == "gmm":
-            start = GaussianMixture(self.n_clusters, init=centers.cpu().numpy(), reg_covar=_floor(z))
+            # From given means nothing is drawn; with a seed, NumPy's global generator is left alone, too.
+            start = GaussianMixture(
+                self.n_clusters, init=centers.cpu().numpy(), reg_covar=_floor(z), device=z.device, random_state=0
+            )
             start.fit(z.cpu().numpy())
             values = (start.weights_, start.means_, start.cholesky_)
             clusters = Mixture(*(torch.from_numpy(value).double() for value in values))

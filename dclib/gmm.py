@@ -20,7 +20,15 @@ from dclib.engine.processes import everyone
 from dclib.engine.rows import Shifted, as_tensor, centered, squared_norms
 from dclib.engine.saving import SavedEstimator
 from dclib.engine.starts import best_start
-from dclib.engine.validation import all_or_nothing, check_choice, check_number, check_x, given_centers, warn
+from dclib.engine.validation import (
+    all_or_nothing,
+    check_choice,
+    check_n_clusters,
+    check_number,
+    check_x,
+    given_centers,
+    warn,
+)
 from dclib.kmeans import assign, kmeans_plus_plus, lloyd, update
 
 COVARIANCE_TYPES = ("full", "tied", "diag", "spherical")
@@ -137,7 +145,8 @@ def em_step(
     if covariance_type == "spherical":
         scatter = scatter.mean(1, keepdim=True).expand(k, d)
     covariances = scatter + reg_covar * (torch.eye(d).double() if full else 1.0)
-    return Mixture(weights, means, _factorize(covariances, counts, torch.finfo(x.dtype).eps)), total / len(x)
+    factors = _factorize(covariances, counts, torch.finfo(x.dtype).eps, tied=covariance_type == "tied")
+    return Mixture(weights, means, factors), total / len(x)
 
 
 def expectation_maximization(
@@ -166,7 +175,7 @@ def expectation_maximization(
     return mixture, [*bounds, float(log_joint(x, mixture).logsumexp(1).cpu().double().mean())], converged
 
 
-def _factorize(covariances: Tensor, counts: Tensor, eps: float) -> Tensor:
+def _factorize(covariances: Tensor, counts: Tensor, eps: float, tied: bool) -> Tensor:
     """Factors A of the covariances, computed from `counts` samples; ValueError if one is singular."""
     if covariances.ndim == 2:
         factors = covariances.clamp(min=0).sqrt()
@@ -178,10 +187,12 @@ def _factorize(covariances: Tensor, counts: Tensor, eps: float) -> Tensor:
         flat = (info != 0) | ~(shares > 10 * eps).all(1)
     if flat.any():
         worst = int(flat.nonzero()[0])
+        whose, samples = f"covariance of component {worst}", f"its samples (about {float(counts[worst]):.0f})"
+        if tied:
+            whose, samples = "common covariance", "the samples of each component, less its mean,"
         raise ValueError(
-            f"The covariance of component {worst} is singular: its samples (about {float(counts[worst]):.0f}) coincide "
-            "or lie in a subspace. Raise reg_covar, ask for fewer components, take a simpler covariance_type, or drop "
-            "features that are constant or follow from others."
+            f"The {whose} is singular: {samples} coincide or lie in a subspace. Raise reg_covar, ask for fewer "
+            "components, take a simpler covariance_type, or drop features that are constant or follow from others."
         )
     return factors
 
@@ -228,7 +239,7 @@ class GaussianMixture(ClusterMixin, SavedEstimator):
     @all_or_nothing
     def fit(self, X, y=None):
         """Fit to X, (n, d) or images (n, c, h, w); `y` is ignored. Raises ValueError for bad input or a component
-        whose covariance is singular."""
+        whose covariance is singular. Warns (ConvergenceWarning) where EM did not converge, or components are empty."""
         rows = check_x(self, X, reset=True)
         self._check_parameters(len(rows))
         origin = rows.mean(axis=0)  # float32 keeps more digits around it
@@ -260,12 +271,7 @@ class GaussianMixture(ClusterMixin, SavedEstimator):
         return self
 
     def _check_parameters(self, n_samples: int) -> None:
-        check_number("n_components", self.n_components, 1, integer=True)
-        if self.n_components > n_samples:
-            raise ValueError(
-                f"n_components={self.n_components}, but X has n_samples={n_samples}: ask for fewer components or give "
-                "more samples."
-            )
+        check_n_clusters(self.n_components, n_samples, "n_components")
         check_choice("covariance_type", self.covariance_type, COVARIANCE_TYPES)
         for name in ("n_init", "max_iter"):
             check_number(name, getattr(self, name), 1, integer=True)

@@ -246,7 +246,11 @@ class GradientKMeans(KMeans):
 
     @all_or_nothing
     def fit(self, X, y=None):
-        """Cluster X, (n, d) or images (n, c, h, w); `y` is ignored. Raises ValueError for bad input."""
+        """Cluster X, (n, d) or images (n, c, h, w); `y` is ignored.
+
+        Raises ValueError for bad input or parameters, FloatingPointError when the loss is no longer finite. Warns
+        (ConvergenceWarning) of empty clusters, and of fewer than 100 steps of a torch optimizer.
+        """
         rows = check_x(self, X, reset=True)
         check_n_clusters(self.n_clusters, len(rows))
         self._check_parameters()

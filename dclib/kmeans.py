@@ -251,6 +251,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Sa
     def fit(self, X, y=None, sample_weight=None):
         """Cluster X, (n, d) or images (n, c, h, w); `y` is ignored. Raises ValueError for bad input.
 
+        sample_weight : (n,), not negative: w_i of the loss; None: all 1. Warns (ConvergenceWarning) of empty clusters.
         A float32 or float64 `numpy.memmap` in C order may be larger than memory: it is read in blocks.
         In a script started by torchrun, each process gives the same X, works on its share and ends with the same model.
         """
@@ -320,7 +321,8 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Sa
         n_found = len(np.unique(self.labels_))
         if n_found < self.n_clusters:
             warn(
-                f"Only {n_found} of {self.n_clusters} clusters have points: X may hold fewer distinct samples.",
+                f"Only {n_found} of {self.n_clusters} clusters have points: X may hold fewer distinct samples; "
+                "ask for fewer clusters.",
                 ConvergenceWarning,
             )
 
@@ -337,7 +339,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Sa
         return distances.numpy()
 
     def score(self, X, y=None) -> float:
-        """Minus the loss on X: higher is better."""
+        """Minus the sum of squared distances to the assigned centers, unweighted: higher is better."""
         return -float(self._nearest(check_x(self, X, reset=False))[1].sum())
 
     def _nearest(self, rows: np.ndarray) -> tuple[Tensor, Tensor]:

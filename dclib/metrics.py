@@ -60,7 +60,7 @@ def match_labels(y: Any, labels: Any) -> np.ndarray:
     rows, columns = linear_sum_assignment(_table(len(classes), y_codes, len(clusters), label_codes), maximize=True)
     left_over = np.setdiff1d(np.arange(len(clusters)), columns)
     if classes.dtype.kind in "iu":
-        new_names = classes.max() + 1 + np.arange(len(left_over))
+        new_names = int(classes.max()) + 1 + np.arange(len(left_over))
     else:
         new_names = np.array([f"unmatched {i + 1}" for i in range(len(left_over))], dtype=str)
     names = np.empty(len(clusters), dtype=np.result_type(classes, new_names))

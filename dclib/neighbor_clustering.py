@@ -1,4 +1,4 @@
-"""Neighbours teach: samples that are nearest neighbours shall get the same cluster (Van Gansbeke et al. 2020)."""
+"""Neighbours teach: samples that are nearest neighbours should get the same cluster (Van Gansbeke et al. 2020)."""
 
 from __future__ import annotations
 
@@ -69,10 +69,10 @@ class NeighborClustering(NetworkClusterer):
     """Trains a network that gives each sample a cluster, with its nearest neighbours as the only teachers.
 
     Loss: −log⟨p_i, p_j⟩ − entropy_weight · entropy of the mean p over the batch, where p_i = softmax(network(x_i)) and
-    j is drawn from the nearest neighbours of i; both terms are means over the batch. (Van Gansbeke et al. 2020, "SCAN:
-    Learning to classify images without labels".) The second keeps all clusters in use: it assumes classes of about
-    equal size. Training starts with cross-entropy towards the labels of k-means: without this the end depends on the
-    network's random weights.
+    j is drawn from the nearest neighbours of i; the first term is a mean over the batch, the second the entropy of such
+    a mean. (Van Gansbeke et al. 2020, "SCAN: Learning to classify images without labels".) The second keeps all
+    clusters in use: it assumes classes of about equal size. Training starts with cross-entropy towards the labels of
+    k-means: without this the end depends on the network's random weights.
 
     Parameters
     ----------
@@ -88,9 +88,10 @@ class NeighborClustering(NetworkClusterer):
         convolutions; None is (256,) for "dense", (24, 48, 96) for "conv".
     augment : False, True or a `RandomShiftRotate`, as in `Autoencoder`: the sample and its neighbour are moved, each by
         itself.
-    entropy_weight : λ.
+    entropy_weight : weight λ of the entropy.
     start_epochs : the first of the `epochs`, which learn the start's labels, smoothed by `label_smoothing`.
-    epochs, batch_size, learning_rate, callbacks, device, precision, random_state : as in `Autoencoder`; Adam.
+    learning_rate : of Adam, constant.
+    epochs, batch_size, callbacks, device, precision, random_state : as in `Autoencoder`.
 
     Attributes
     ----------
@@ -113,7 +114,11 @@ class NeighborClustering(NetworkClusterer):
 
     @all_or_nothing
     def fit(self, X, y=None):
-        """Cluster X, (n, d) or images (n, c, h, w); `y` is ignored. Raises ValueError for bad input or parameters."""
+        """Cluster X, (n, d) or images (n, c, h, w); `y` is ignored.
+
+        Raises ValueError for bad input or parameters, FloatingPointError when the loss is no longer finite. Warns
+        (ConvergenceWarning) of fewer than 50 steps, of empty clusters, or of one that owns over 95 % of the samples.
+        """
         rows = check_x(self, X, reset=True)
         check_n_clusters(self.n_clusters, len(rows))
         check_training(self, len(rows))

@@ -1,7 +1,8 @@
-"""Plain networks with `encode` and `decode`; linear output and no normalisation layers but in `BatchNormAutoencoder`.
+"""Networks: autoencoders with `encode` and `decode`, a discriminator, two classifiers.
 
-The latent layer is linear because the clusters need room in all directions: a ReLU there pins the codes to the positive
-orthant and a sigmoid to a box (`latent_activation` does it all the same, for those who want to see it).
+The autoencoders have a linear output and no normalisation layers, but for `BatchNormAutoencoder`. Their latent layer is
+linear, but for `ShallowAutoencoder`, because the clusters need room in all directions: a ReLU there pins the codes to
+the positive orthant and a sigmoid to a box (`latent_activation` does it all the same, for those who want to see it).
 `config` holds what the constructor was given, so that a saved network can be rebuilt.
 """
 
@@ -90,7 +91,7 @@ class ClusteringModel(nn.Module):
 
 
 class DenseAutoencoder(_Autoencoder):
-    """d-500-500-2000-latent_dim and back: the network of DEC (Xie et al. 2016, section 3).
+    """d-500-500-2000-latent_dim and back: the network of DEC (Xie et al. 2016, section 4.3).
 
     input_shape: (d,) or (c, h, w); images are flattened and reshaped inside. hidden: sizes of the encoder's hidden
     layers; the decoder mirrors them. activation: a name, or a pair (encoder, decoder). latent_activation: None or a
@@ -209,6 +210,11 @@ class ConvAutoencoder(_Autoencoder):
         self.decoder = nn.Sequential(nn.Linear(latent_dim, math.prod(last)), nn.Unflatten(1, last), *decoder)
 
 
+def _check_convolutions(hidden: Sequence[int]) -> None:
+    if len(hidden) == 0:
+        raise ValueError(f"hidden={hidden!r}: a convolutional network needs one layer or more.")
+
+
 class _BatchNorm(nn.BatchNorm2d):
     """Batch normalisation that takes a batch with one value a channel, too: by the running statistics."""
 
@@ -240,6 +246,7 @@ class BatchNormAutoencoder(_Autoencoder):
         latent_activation: str | None = None,
     ):
         super().__init__()
+        _check_convolutions(hidden)
         self.config = {
             "input_shape": tuple(input_shape),
             "latent_dim": latent_dim,
@@ -316,6 +323,7 @@ class ConvClassifier(nn.Module):
         self, input_shape: Sequence[int], n_clusters: int, hidden: Sequence[int] = (24, 48, 96), dropout: float = 0.3
     ):
         super().__init__()
+        _check_convolutions(hidden)
         if len(input_shape) != 3 or min(input_shape[1:]) < 2 ** (len(hidden) - 1):
             raise ValueError(
                 f"The convolutional network takes images (c, h, w) of at least {2 ** (len(hidden) - 1)} pixels a side, "
@@ -331,7 +339,7 @@ class ConvClassifier(nn.Module):
         for i, (before, after) in enumerate(pairwise([input_shape[0], *hidden])):
             layers += [nn.MaxPool2d(2)] if i else []
             for channels in (before, after):
-                # A small momentum: the running means, with which `eval` normalises, shall be those of many batches.
+                # A small momentum: the running means, with which `eval` normalises, should be those of many batches.
                 layers += [nn.Conv2d(channels, after, 3, padding=1, bias=False), _BatchNorm(after, momentum=0.05)]
                 layers += [nn.ReLU()]
         self.layers = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())

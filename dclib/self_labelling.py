@@ -70,7 +70,11 @@ class SelfLabelling(NetworkClusterer):
 
     @all_or_nothing
     def fit(self, X, y=None):
-        """Cluster X, (n, d) or images (n, c, h, w); `y` is ignored. Raises ValueError for bad input or parameters."""
+        """Cluster X, (n, d) or images (n, c, h, w); `y` is ignored.
+
+        Raises ValueError for bad input or parameters, FloatingPointError when the loss is no longer finite. Warns
+        (ConvergenceWarning) of fewer than 50 steps, of empty clusters, or of one that owns over 95 % of the samples.
+        """
         rows = check_x(self, X, reset=True)
         check_training(self, len(rows))
         check_number("share", self.share, 0, 1, open_low=True)

@@ -145,6 +145,7 @@ def test_the_names_at_the_door():
 
     names = dir(dclib)
     assert {"load", "scores", "Progress", "Scores", "Checkpoint", "EarlyStopping", "by_profile"} <= set(names)
+    assert {"Evaluate", "RandomShiftRotate"} <= set(names)  # which error messages and parameters name
     for name in names:
         assert getattr(dclib, name) is not None
     found = SavedEstimator.__subclasses__()

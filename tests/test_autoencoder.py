@@ -116,6 +116,30 @@ def test_a_network_given_is_copied(images):
     assert model.transform(images).shape == (500, 4)
 
 
+def test_a_network_given_must_have_codes_of_latent_dim(images):
+    """Said before training, by the code of one sample; the look itself leaves no trace."""
+    from dclib.networks import BatchNormAutoencoder
+
+    seen = []
+
+    class Spy(BatchNormAutoencoder):
+        def encode(self, x):
+            seen.append((len(x), self.training, torch.is_grad_enabled()))
+            torch.rand(1)  # as dropout of one's own would
+            return super().encode(x)
+
+    given = Spy((1, 8, 8), 4, hidden=(3, 5))
+    with pytest.raises(ValueError, match=r"latent_dim=10, but the network of your own makes a code of shape \(4,\)"):
+        Autoencoder(10, network=given, epochs=1).fit(images)
+    assert seen == [(1, False, False)]
+    model, state = Autoencoder(4, network=given, random_state=0), torch.get_rng_state()
+    model._initialize(images)
+    assert len(seen) == 2 and torch.equal(state, torch.get_rng_state())
+    assert model.network_.training and all(
+        torch.equal(a, b) for a, b in zip(given.state_dict().values(), model.network_.state_dict().values())
+    )
+
+
 @pytest.mark.parametrize(
     ("parameters", "flat", "message"),
     [

@@ -74,8 +74,8 @@ def changed(value):
 CASES = [
     # --- samples
     Case("NaN", "contains NaN: 1 of 60 rows, the first is row", changed(np.nan), also="transform"),
-    Case("infinite", "contains infinity", changed(np.inf), also="transform"),
-    Case("minus infinity", "contains infinity", changed(-np.inf), also="transform"),
+    Case("infinite", "contains infinity: 1 of 60 rows, the first is row", changed(np.inf), also="transform"),
+    Case("minus infinity", "contains infinity: 1 of 60.*look for what made", changed(-np.inf), also="transform"),
     Case("no samples", r"0 sample\(s\)", lambda x: x[:0], also="transform"),
     Case("no features", r"0 feature\(s\)", lambda x: x.reshape(60, 64)[:, :0]),
     Case("one axis", r"got 1D array: X has the shape \(64,\)", lambda x: x[0].ravel(), also="transform"),
@@ -322,7 +322,10 @@ class TestNewSamples:
     @pytest.mark.parametrize(
         ("change", "message"),
         [
-            (lambda x: x.reshape(60, 1, 4, 16), r"images of shape \(1, 4, 16\), but this .* fitted on \(1, 8, 8\)"),
+            (
+                lambda x: x.reshape(60, 1, 4, 16),
+                r"images of shape \(1, 4, 16\), but this .* fitted on \(1, 8, 8\): pass images of that shape",
+            ),
             (lambda x: x.reshape(60, 64)[:, :63], "63 features, but .* is expecting 64"),
             (lambda x: np.repeat(x, 3, axis=1), r"images of shape \(3, 8, 8\)"),
             (lambda x: x.transpose(0, 2, 3, 1), "channels last"),

@@ -99,6 +99,20 @@ def test_far_from_the_origin_and_images(digits):
     assert images.image_shape_ == (1, 8, 8) and np.array_equal(a.labels_, images.labels_)
 
 
+def test_samples_that_cannot_be_written_to(digits):
+    """PyTorch warns of them, as of a memmap, which pytest makes an error."""
+    x = digits[:60].copy()
+    model = BalancedKMeans(3, n_init=1, random_state=0).fit(x)
+    x.flags.writeable = False
+    always = torch.is_warn_always_enabled()
+    torch.set_warn_always(True)  # else once a process
+    try:
+        again = BalancedKMeans(3, n_init=1, random_state=0).fit(x)
+    finally:
+        torch.set_warn_always(always)
+    assert np.array_equal(model.labels_, again.labels_)
+
+
 def test_starts_and_their_losses(digits):
     model = BalancedKMeans(10, n_init=4, random_state=0).fit(digits)
     assert model.history_["start"] == [1, 2, 3, 4]

@@ -75,6 +75,41 @@ def test_far_away_points_stay_finite():
     assert torch.isfinite(q).all() and torch.isfinite(loss) and torch.isfinite(z.grad).all()
 
 
+def test_a_large_alpha_far_from_all_codes_stays_finite():
+    """q of the far center underflows for all codes: a column of zeros, whose f is zero, too."""
+    z = torch.tensor([[0.0, 0.0], [1.0, 0.0]], requires_grad=True)
+    centers = torch.tensor([[0.0, 0.0], [1.0, 0.0], [30.0, 0.0]], requires_grad=True)
+    q = soft_assignment(z, centers, alpha=100.0)
+    assert (q[:, 2] == 0).all()
+    p = target_distribution(q.detach())
+    torch.testing.assert_close(p[:, :2], target_distribution(q[:, :2].detach()))  # as if it were not there
+    assert (p[:, 2] == 0).all()
+    loss = kl_divergence(p, q)
+    loss.backward()
+    torch.testing.assert_close(loss, kl_divergence(p[:, :2], q[:, :2]))
+    assert loss > 0 and torch.isfinite(z.grad).all() and z.grad.any() and torch.isfinite(centers.grad).all()
+
+
+def test_kl_is_finite_where_q_underflowed_after_p_was_computed():
+    p, q = torch.tensor([[0.5, 0.5]]), torch.tensor([[1.0, 0.0]], requires_grad=True)
+    loss = kl_divergence(p, q)
+    loss.backward()
+    assert torch.isfinite(loss) and loss > 10 and torch.isfinite(q.grad).all()
+
+
+@pytest.mark.parametrize("alpha", [0.5, 3.0, 20.0])
+def test_the_formula_at_other_alphas(alpha):
+    generator = torch.Generator().manual_seed(0)
+    z, centers = (torch.randn(n, 4, generator=generator, dtype=torch.float64) for n in (20, 5))
+    kernel = (1 + torch.cdist(z, centers).square() / alpha) ** (-(alpha + 1) / 2)
+    q = kernel / kernel.sum(1, keepdim=True)
+    torch.testing.assert_close(soft_assignment(z, centers, alpha), q)
+    weight = q**2 / q.sum(0)
+    p = weight / weight.sum(1, keepdim=True)
+    torch.testing.assert_close(target_distribution(q), p)
+    torch.testing.assert_close(kl_divergence(p, q), (p * (p / q).log()).sum(1).mean())
+
+
 # --- the method -------------------------------------------------------------------------------------------------------
 
 

@@ -1,5 +1,6 @@
 """Every estimator on a pretended GPU (see pretend_device.py): trained, taken up again, and asked."""
 
+import copy
 import itertools
 
 import numpy as np
@@ -113,6 +114,15 @@ def test_clusters_that_move_inside_an_epoch_wait_for_the_device_and_do_nothing_w
     for fault in str(faults.value).splitlines():
         assert f"waits for {kind} inside a step in dclib.gaussian_clusters" in fault
     assert np.array_equal(model.labels_, model.predict(images))
+
+
+@pytest.mark.parametrize("method", [DEC, DCAN])
+def test_a_method_on_the_cpu_takes_an_autoencoder_for_any_device(method, images, fitted):
+    given = copy.copy(fitted).set_params(device="auto")
+    model = method(**JOINT, autoencoder=given, device="cpu")
+    with pretend("cuda"):
+        model.fit(images)
+    assert np.array_equal(model.labels_, method(**JOINT, autoencoder=fitted, device="cpu").fit(images).labels_)
 
 
 @pytest.mark.parametrize("case", ["DEC", "AutoencodedKMeans", "DCRA", "DCAN", "GaussianDivergence", "conv-bn"])

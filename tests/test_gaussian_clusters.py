@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 import torch
+from pretend_device import pretend
 
-from dclib import gaussian_clusters
+from dclib import gaussian_clusters, gmm
 from dclib.dcan import DCAN
 from dclib.engine.training import Batch
 from dclib.gaussian_clusters import Clusters, move_clusters
@@ -28,6 +29,27 @@ def test_a_cluster_without_samples_stays_where_it_is():
     clusters = Mixture(*(torch.tensor(v, dtype=torch.float64) for v in ([0.5, 0.5], [[0.0], [9.0]], [[1.0], [1.0]])))
     clusters = move_clusters(z, clusters, "k-means")
     assert clusters.means[1] == 9 and torch.isfinite(clusters.factors).all() and clusters.weights[1] < 1e-5
+
+
+@pytest.fixture
+def start_of_a_mixture(digits, autoencoder):
+    """Trains so little that the start is most of it."""
+    model = DCAN(5, autoencoder=autoencoder, clustering="gmm", epochs=1, n_init=1, random_state=0)
+    return lambda **options: model.set_params(**options).fit(digits.x[:200])
+
+
+def test_the_mixture_is_fitted_on_the_device_that_was_asked_for(start_of_a_mixture, monkeypatch):
+    device_for, places = gmm.device_for, []
+    monkeypatch.setattr(gmm, "device_for", lambda *args: places.append(device_for(*args)) or places[-1])
+    with pretend("cuda"):
+        start_of_a_mixture(device="cpu")
+    assert {place.type for place in places} == {"cpu"}
+
+
+def test_the_mixture_leaves_numpys_global_generator_alone(start_of_a_mixture):
+    before = np.random.get_state()[1].copy(), np.random.get_state()[2]  # noqa: NPY002
+    start_of_a_mixture()
+    assert np.array_equal(before[0], np.random.get_state()[1]) and before[1] == np.random.get_state()[2]  # noqa: NPY002
 
 
 @pytest.fixture

@@ -256,7 +256,8 @@ def test_far_outliers_have_probabilities_that_sum_to_one():
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_flat_component_is_an_error_that_names_the_way_out(covariance_type, dtype):
     x = np.repeat(np.array([[0.5, 1, 2], [4, 5, 6.5]]), 20, axis=0).astype(dtype)
-    with pytest.raises(ValueError, match=r"component \d is singular.*Raise reg_covar"):
+    whose = "The common covariance" if covariance_type == "tied" else r"covariance of component \d"
+    with pytest.raises(ValueError, match=rf"{whose} is singular.*Raise reg_covar"):
         fitted(x, covariance_type, k=2, init=x[[0, -1]], reg_covar=0)
     model = fitted(x, covariance_type, k=2, init=x[[0, -1]], reg_covar=1e-3)
     np.testing.assert_allclose(sorted(model.means_[:, 0]), [0.5, 4])

@@ -126,7 +126,7 @@ def test_iterations_are_counted_as_scikit_learn_counts_them(digits, tol, max_ite
 
 def test_fewer_distinct_points_than_clusters_warn_and_stay_finite():
     x = np.repeat(np.array([[0.0, 0.0], [1.0, 1.0]]), 10, axis=0)
-    with pytest.warns(ConvergenceWarning, match="Only 2 of 5"):
+    with pytest.warns(ConvergenceWarning, match="Only 2 of 5.*; ask for fewer clusters"):
         model = KMeans(5, random_state=0).fit(x)
     assert np.isfinite(model.cluster_centers_).all()
     assert model.inertia_ < 1e-12  # rounding
@@ -217,6 +217,28 @@ def test_images_and_tensors_are_samples_too():
     assert np.array_equal(a.predict(images.reshape(200, -1)), a.labels_)
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_tensors_of_16_bits_become_float32(dtype):
+    x = torch.rand(50, 3, generator=torch.Generator().manual_seed(0)).to(dtype)
+    a, b = (KMeans(3, random_state=0).fit(samples) for samples in (x, x.float()))
+    assert a.cluster_centers_.dtype == np.float32
+    assert np.array_equal(a.cluster_centers_, b.cluster_centers_)
+
+
+def test_small_feature_maps_are_no_images_with_the_channels_last():
+    x = np.random.default_rng(0).random((9, 64, 4, 4), np.float32)
+    assert KMeans(2, n_init=1, random_state=0).fit(x).image_shape_ == (64, 4, 4)
+    assert KMeans(2, n_init=1, random_state=0).fit(x[:, :, :1, :1]).image_shape_ == (64, 1, 1)
+    for shape in ((9, 8, 8, 1), (9, 32, 24, 3), (9, 5, 6, 4)):
+        with pytest.raises(ValueError, match="channels last"):
+            KMeans(2).fit(np.zeros(shape))
+
+
+def test_the_score_is_unweighted(digits):
+    model = KMeans(5, n_init=1, random_state=0).fit(digits, sample_weight=np.full(len(digits), 2.0))
+    assert model.score(digits) == pytest.approx(-model.inertia_ / 2, rel=1e-5)
+
+
 def test_same_seed_same_result_and_no_global_seed(digits):
     torch.manual_seed(1)
     before = torch.get_rng_state()
@@ -258,6 +280,12 @@ def test_negative_and_all_zero_weights_are_refused():
         KMeans(2).fit(blobs(), sample_weight=-np.ones(600))
     with pytest.raises(ValueError, match="zero"):
         KMeans(2).fit(blobs(), sample_weight=np.zeros(600))
+
+
+def test_images_for_a_model_of_rows_are_refused():
+    x = np.random.default_rng(0).random((20, 3, 5, 5))
+    with pytest.raises(ValueError, match=r"shape \(3, 5, 5\), but .* fitted on rows of 75 values: pass such rows"):
+        KMeans(2, n_init=1, random_state=0).fit(x.reshape(20, 75)).predict(x)
 
 
 def test_predict_refuses_another_number_of_features():

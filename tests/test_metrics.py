@@ -183,6 +183,7 @@ def test_match_labels_names_left_over_clusters_as_no_class():
     words = match_labels(np.array(["cat", "dog"])[Y], LABELS)
     assert np.mean(words == np.array(["cat", "dog"])[Y]) == pytest.approx(0.6)
     assert set(words) == {"cat", "dog", "unmatched 1"}
+    assert match_labels(np.array([0, 255, 255], np.uint8), [0, 1, 2]).tolist() == [0, 255, 256]  # no byte is left
 
 
 @pytest.mark.parametrize(

@@ -106,6 +106,12 @@ def test_images_too_small_for_four_layers_are_refused():
         BatchNormAutoencoder((1, 14, 14))
 
 
+@pytest.mark.parametrize("network", [lambda x: BatchNormAutoencoder(x, 2, ()), lambda x: ConvClassifier(x, 2, ())])
+def test_convolutional_networks_without_layers_are_refused(network):
+    with pytest.raises(ValueError, match=r"hidden=\(\): a convolutional network needs one layer or more"):
+        network((1, 16, 16))
+
+
 # --- classifiers ------------------------------------------------------------------------------------------------------
 
 

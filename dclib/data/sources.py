@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-# torch, torchvision, scikit-learn, PIL and pooch are imported where they are used: this module shall import at once.
+# torch, torchvision, scikit-learn, PIL and pooch are imported where they are used: this module should import at once.
 if TYPE_CHECKING:
     import torch
     from PIL import Image
@@ -87,7 +87,7 @@ def _digits(_: None) -> Raw:
     from sklearn.datasets import load_digits
 
     digits = load_digits()
-    return Raw((digits.images[:, None] / 16).astype(np.float32), digits.target, _DIGITS)  # 17 grey levels
+    return Raw((digits.images[:, None] / 16).astype(np.float32), digits.target, _DIGITS)  # 17 gray levels
 
 
 def _mnist5k(_: None) -> Raw:

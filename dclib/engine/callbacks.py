@@ -1,4 +1,4 @@
-"""What happened in each epoch, and what else shall happen then: progress, scores, early stop, checkpoints."""
+"""What happened in each epoch, and what else should happen then: progress, scores, early stop, checkpoints."""
 
 from __future__ import annotations
 

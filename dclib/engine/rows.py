@@ -105,7 +105,10 @@ def map_network(
     x may be `Rows` where they are on the device already.
     """
     home, training = next(network.parameters()).device, network.training
-    target = home if home.type != "cpu" else resolve_device(device)
+    if home.type != "cpu":
+        target = home
+    else:
+        target = x.device if isinstance(x, Rows) else resolve_device(device)
     network.eval().to(target)
     try:
         # Reconstructions of data that do not fit on the GPU do not fit there either.

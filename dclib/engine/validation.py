@@ -26,12 +26,15 @@ def check_x(estimator, x, *, reset: bool) -> np.ndarray:
     if hasattr(x, "target_names") and hasattr(x, "x"):
         raise ValueError(f"X is a {type(x).__name__} as `dclib.data.load` returns it: pass its samples, data.x.")
     if isinstance(x, torch.Tensor):
-        x = x.detach().cpu().numpy()
+        x = x.detach().cpu()
+        small = x.is_floating_point() and x.dtype.itemsize < 4  # NumPy has no bfloat16; float32 holds all of these
+        x = (x.float() if small else x).numpy()
     elif isinstance(x, (list, tuple)):
         x = np.asarray(x)
     shape: tuple = getattr(x, "shape", ())
     image_shape = None
-    if len(shape) == 4 and shape[3] in (1, 3, 4) and shape[1] > 4:
+    # Not so small maps of many channels, such as a network's features (n, 64, 4, 4).
+    if len(shape) == 4 and shape[3] in (1, 3, 4) and min(shape[1:3]) > 4:
         raise ValueError(
             f"X has the shape {tuple(shape)}, which looks like images with the channels last: pass them first, "
             "(n, c, h, w), with X.transpose(0, 3, 1, 2)."
@@ -44,9 +47,12 @@ def check_x(estimator, x, *, reset: bool) -> np.ndarray:
     if not reset:
         check_is_fitted(estimator)
         if image_shape is not None and image_shape != estimator.image_shape_:
-            fitted = estimator.image_shape_ or f"rows of {estimator.n_features_in_} values"
+            fitted, give = estimator.image_shape_, "images of that shape"
+            if fitted is None:
+                fitted, give = f"rows of {estimator.n_features_in_} values", "such rows"
             raise ValueError(
-                f"X holds images of shape {image_shape}, but this {type(estimator).__name__} was fitted on {fitted}."
+                f"X holds images of shape {image_shape}, but this {type(estimator).__name__} was fitted on {fitted}: "
+                f"pass {give}."
             )
     exact = isinstance(x, np.ndarray) and np.can_cast(x.dtype, np.float32)
     floats = [np.float32, np.float64] if exact else [np.float64, np.float32]
@@ -67,12 +73,16 @@ def _to_do(message: str, x) -> str:
     if message.startswith("could not convert string to float"):
         text = message.partition(":")[2].strip().removeprefix("np.str_(").removesuffix(")")
         return f"X holds text, {text}: encode it as numbers (sklearn.preprocessing)."
-    if message.startswith("Input X contains NaN"):
-        bad = np.flatnonzero(np.isnan(np.asarray(x, dtype=np.float64)).any(1))
-        return (
-            f"Input X contains NaN: {len(bad)} of {len(x)} rows, the first is row {bad[0]}. Leave them out, or "
-            "fill the gaps (sklearn.impute)."
-        )
+    for kind, is_bad, advice in (
+        ("NaN", np.isnan, "fill the gaps (sklearn.impute)"),
+        ("infinity", np.isinf, "look for what made them (a division by zero, a logarithm of zero)"),
+    ):
+        if message.startswith(f"Input X contains {kind}"):
+            bad = np.flatnonzero(is_bad(np.asarray(x, dtype=np.float64)).any(1))
+            return (
+                f"Input X contains {kind}: {len(bad)} of {len(x)} rows, the first is row {bad[0]}. Leave them out, or "
+                f"{advice}."
+            )
     if message.startswith("Expected 2D array, got 1D array"):
         return (
             f"Expected 2D array, got 1D array: X has the shape {np.shape(x)}. Reshape your data: X[:, None] if it is "
@@ -159,11 +169,13 @@ def check_layers(name: str, value) -> None:
         raise ValueError(f"{name}={value!r} must be a tuple of layer sizes, such as (500, 500, 2000).")
 
 
-def check_n_clusters(n_clusters, n_samples: int) -> None:
-    check_number("n_clusters", n_clusters, 1, integer=True)
+def check_n_clusters(n_clusters, n_samples: int, name: str = "n_clusters") -> None:
+    """Raise a ValueError unless there can be so many clusters, or what else the parameter `name` counts."""
+    check_number(name, n_clusters, 1, integer=True)
     if n_clusters > n_samples:
         raise ValueError(
-            f"n_clusters={n_clusters}, but X has n_samples={n_samples}: ask for fewer clusters or give more samples."
+            f"{name}={n_clusters}, but X has n_samples={n_samples}: ask for fewer {name.removeprefix('n_')} or give "
+            "more samples."
         )
 
 
