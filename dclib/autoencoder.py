@@ -73,10 +73,20 @@ def augmenter(augment, image_shape) -> RandomShiftRotate | None:
 
 def check_training(estimator, n_samples: int) -> None:
     """Check the parameters that all deep methods share, and warn of a training too short to learn anything."""
+    check_loop(estimator)
+    warn_of_few_steps(estimator, n_samples)
+
+
+def check_loop(estimator) -> None:
+    """Check the parameters of the training loop."""
     for name in ("epochs", "batch_size"):
         check_number(name, getattr(estimator, name), 1, integer=True)
     check_number("learning_rate", estimator.learning_rate, 0, open_low=True)
     check_callbacks(estimator.callbacks)
+
+
+def warn_of_few_steps(estimator, n_samples: int) -> None:
+    """Warn of a training on so many samples that is too short to learn anything."""
     n_steps = estimator.epochs * -(-n_samples // estimator.batch_size)
     if n_steps < 50:
         warn(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -23,18 +24,34 @@ _FINAL = (0.01, 0.003, 0.001)
 _SAMPLE = 20_000
 
 
-def transport_plan(costs: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
-    """Shares of the rows in the clusters (n, k) that cost least, for costs (n, k), from scale (k,) -> plan, scale (k,).
+def transport_plan(costs: Tensor, scale: Tensor, shift: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Shares of the rows in the clusters (n, k) that cost least, for costs (n, k) -> plan, scale (k,), shift (k,).
 
-    Rows of the plan sum to one, columns to n / k, about: Sinkhorn's alternation (Cuturi 2013, "Sinkhorn distances").
-    Least is Σ plan · costs − entropy; so the plan is exp(−costs) · scale, each row divided by its sum.
+    Rows of the plan sum to one, columns to n / k, about: Sinkhorn's alternation (Cuturi 2013, "Sinkhorn distances"),
+    from this scale and shift. Least is Σ plan · costs − entropy; so the plan is exp(shift − costs) · scale, each row
+    divided by its sum. The shift is 0 unless a cluster is too far from all rows.
     """
+    costs, start = costs - shift, scale
     kernel = torch.exp(costs.min(1, keepdim=True).values - costs)  # (n, k), largest entry of a row is 1
     for _ in range(30):  # alternately make the rows sum to one and the columns to n / k
         scale = len(costs) / len(scale) / ((1 / (kernel @ scale)) @ kernel)
-    plan = kernel * scale
-    plan /= plan.sum(1, keepdim=True)
-    return plan, scale
+    if scale.log().isfinite().all():
+        plan = kernel * scale
+        plan /= plan.sum(1, keepdim=True)
+        return plan, scale, shift
+    return _transport_plan_of_logarithms(costs, start.log(), shift)
+
+
+def _transport_plan_of_logarithms(costs: Tensor, log_scale: Tensor, shift: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """`transport_plan` where a cluster is so far from every row that its column of the kernel underflows to 0.
+
+    Only there: it takes two exponentials of (n, k) numbers in each round where the kernel takes one in all, and would
+    change the last digits of all other results. Its scale is left as a logarithm, the shift.
+    """
+    for _ in range(30):
+        rows = torch.logsumexp(log_scale - costs, 1, keepdim=True)
+        log_scale = math.log(len(costs) / len(log_scale)) - torch.logsumexp(-costs - rows, 0)
+    return (log_scale - costs).softmax(1), torch.ones_like(log_scale), log_scale + shift
 
 
 def balanced_kmeans(z: Tensor, centers: Tensor, temperatures: Sequence[float] = _SEARCH) -> tuple[Tensor, float]:
@@ -48,11 +65,12 @@ def balanced_kmeans(z: Tensor, centers: Tensor, temperatures: Sequence[float] = 
     if device.type == "mps":
         z, centers = z.cpu(), centers.cpu()
     z, centers = z.double(), centers.double()
-    scale = torch.ones_like(centers[:, 0])
+    scale, shift = torch.ones_like(centers[:, 0]), torch.zeros_like(centers[:, 0])
     variance = z.var(0, correction=0).sum() + torch.finfo(z.dtype).tiny
     for temperature in temperatures:
         for _ in range(12):
-            plan, scale = transport_plan(squared_distances(z, centers) / (temperature * variance), scale)
+            costs = squared_distances(z, centers) / (temperature * variance)
+            plan, scale, shift = transport_plan(costs, scale, shift)
             centers = plan.T @ z / plan.sum(0)[:, None]
     loss = float((plan * squared_distances(z, centers)).sum() / len(z))
     return centers.float().to(device), loss
@@ -66,18 +84,18 @@ def balanced_start(x: Tensor, n_clusters: int, generator: torch.Generator) -> tu
 def equal_offsets(distances: Tensor, variance: Tensor) -> Tensor:
     """Offsets b (k,) with which the smallest of d_ik − b_k gives each cluster about n / k rows. d (n, k): squared.
 
-    As the temperature T falls, a transport plan becomes the assignment to the smallest of d_ik − T log scale_k. These
-    are cells of a power diagram: no assignment with the same sizes has a lower sum of squared distances (Aurenhammer,
-    Hoffmann and Aronov 1998, "Minkowski-type theorems and least-squares clustering").
+    As the temperature T falls, a transport plan becomes the assignment to the smallest of d_ik − T (log scale_k +
+    shift_k). These are cells of a power diagram: no assignment with the same sizes has a lower sum of squared distances
+    (Aurenhammer, Hoffmann and Aronov 1998, "Minkowski-type theorems and least-squares clustering").
     """
     offsets = torch.zeros_like(distances[0])
     for temperature in _FINAL:
-        scale = torch.ones_like(offsets)
+        scale, shift = torch.ones_like(offsets), torch.zeros_like(offsets)
         for _ in range(10):
-            plan, scale = transport_plan((distances - offsets) / (temperature * variance), scale)
+            plan, scale, shift = transport_plan((distances - offsets) / (temperature * variance), scale, shift)
             if (plan.mean(0) * len(offsets) - 1).abs().max() < 0.01:
                 break
-        offsets = offsets + temperature * variance * scale.log()
+        offsets = offsets + temperature * variance * (scale.log() + shift)
     return offsets - offsets.mean()
 
 

@@ -78,22 +78,22 @@ def _means(sums: Tensor, weights: Tensor) -> Tensor:
 
 
 def _refill(
-    x: Tensor | Shifted, labels: Tensor, distances: Tensor, n_clusters: int, weight: Tensor, everyone: Alone
+    x: Tensor | Shifted, labels: Tensor, distances: Tensor, n_clusters: int, weight: Tensor, processes: Alone
 ) -> Tensor:
     """Give each empty cluster the point farthest from all centers, taken from a cluster that has others left."""
     labels, distances = labels.clone(), torch.where(weight > 0, distances, -1.0)
-    counts = everyone.sum(torch.bincount(labels[weight > 0], minlength=n_clusters))
+    counts = processes.sum(torch.bincount(labels[weight > 0], minlength=n_clusters))
     for empty in torch.nonzero(counts == 0).flatten().tolist():
         candidates = torch.where(counts[labels] > 1, distances, -1.0)
         far = int(candidates.argmax())
-        farthest = everyone.gather(candidates[far])  # of each process
+        farthest = processes.gather(candidates[far])  # of each process
         owner = int(farthest.argmax())
         if farthest[owner] <= 0:  # nothing left to give: fewer distinct points than clusters
             break
-        counts[int(everyone.pick(labels[far], owner))] -= 1
+        counts[int(processes.pick(labels[far], owner))] -= 1
         counts[empty] += 1
-        point = everyone.pick(x[far], owner)
-        if everyone.rank == owner:
+        point = processes.pick(x[far], owner)
+        if processes.rank == owner:
             labels[far] = empty
         # The next empty cluster goes elsewhere: the points around this one have a center now.
         for block in row_blocks(len(x), x.shape[1], x.device):
@@ -106,7 +106,7 @@ def kmeans_plus_plus(
     n_clusters: int,
     generator: torch.Generator,
     sample_weight: Tensor | None = None,
-    everyone: Alone = ALONE,
+    processes: Alone = ALONE,
 ) -> Tensor:
     """Greedy k-means++ -> indices (k,) of the rows of x (n, d) chosen as centers.
 
@@ -117,20 +117,20 @@ def kmeans_plus_plus(
     weight = torch.ones(len(x), dtype=x.dtype, device=x.device) if sample_weight is None else sample_weight
     n_trials = 2 + int(np.log(n_clusters))
     norms = squared_norms(x)
-    start = int(everyone.gather(torch.tensor(len(x)))[: everyone.rank].sum())
+    start = int(processes.gather(torch.tensor(len(x)))[: processes.rank].sum())
 
     def draw(mass: Tensor, size: int) -> Tensor:
         # Inverse of the cumulative mass, in float64: torch.multinomial takes at most 2^24 categories.
         cumulative = mass.cpu().double().cumsum(0)
-        ends = everyone.gather(cumulative[-1]).cumsum(0)  # where the mass of each process ends
+        ends = processes.gather(cumulative[-1]).cumsum(0)  # where the mass of each process ends
         where = torch.rand(size, generator=generator, dtype=torch.float64) * ends[-1]
-        owner = torch.searchsorted(ends, where, right=True).clamp_(max=everyone.size - 1)
-        where -= ends[everyone.rank] - cumulative[-1]
+        owner = torch.searchsorted(ends, where, right=True).clamp_(max=processes.size - 1)
+        where -= ends[processes.rank] - cumulative[-1]
         index = start + torch.searchsorted(cumulative, where, right=True).clamp_(max=len(mass) - 1)
-        return everyone.sum(torch.where(owner == everyone.rank, index, 0)).to(x.device)
+        return processes.sum(torch.where(owner == processes.rank, index, 0)).to(x.device)
 
     def distances_to(chosen: Tensor) -> Tensor:
-        points = everyone.take(x, chosen)
+        points = processes.take(x, chosen)
         found = torch.empty(len(x), len(points), dtype=x.dtype, device=x.device)
         for block in row_blocks(len(x), x.shape[1], x.device):
             found[block] = norms[block, None] + partial_distances(x[block], points)
@@ -140,11 +140,11 @@ def kmeans_plus_plus(
     closest = distances_to(chosen)[:, 0]
     for _ in range(n_clusters - 1):
         mass = closest * weight
-        if not everyone.sum(mass.sum()):  # fewer distinct points than clusters: any point is as good as another
+        if not processes.sum(mass.sum()):  # fewer distinct points than clusters: any point is as good as another
             mass = weight
         trials = draw(mass, n_trials)
         distances = torch.minimum(distances_to(trials), closest[:, None])  # (n, n_trials)
-        best = everyone.sum(weight @ distances).argmin()
+        best = processes.sum(weight @ distances).argmin()
         closest = distances[:, best].clone()
         chosen = torch.cat([chosen, trials[best, None]])
     return chosen
@@ -157,7 +157,7 @@ def lloyd(
     max_iter: int = 300,
     tol: float = 0.0,
     *,
-    everyone: Alone = ALONE,
+    processes: Alone = ALONE,
     bounds: str | None = None,
     report: Callable[[float], None] = lambda loss: None,
 ) -> tuple[Tensor, Tensor, list[float]]:
@@ -169,7 +169,7 @@ def lloyd(
 
     bounds: how to leave out distances that cannot change a label, "elkan" (`ElkanSteps`), "hamerly" (`HamerlySteps`) or
     "none"; None takes the fastest.
-    everyone: the processes of which each works on its share x of the rows: they find the same centers.
+    processes: the processes of which each works on its share x of the rows: they find the same centers.
     report: called with the loss of each iteration.
     """
     n_clusters = len(centers)
@@ -177,22 +177,22 @@ def lloyd(
     steps = _STEPS[bounds or _fastest(x, n_clusters)](x, weight, n_clusters)
     losses: list[float] = []
     for _ in range(max_iter):
-        loss, changed = everyone.sum(steps.assign(centers)).tolist()
+        loss, changed = processes.sum(steps.assign(centers)).tolist()
         losses.append(loss)
         report(loss)
         if not changed:  # an iteration, too, whose M-step leaves the centers where they are
             return centers, steps.labels, [*losses, loss]
-        sums, weights = map(everyone.sum, steps.totals())
+        sums, weights = map(processes.sum, steps.totals())
         if not weights.all():
             distances = assign(x, centers)[1]
-            steps.reassign(_refill(x, steps.labels, distances, n_clusters, weight, everyone))
-            sums, weights = map(everyone.sum, steps.totals())
+            steps.reassign(_refill(x, steps.labels, distances, n_clusters, weight, processes))
+            sums, weights = map(processes.sum, steps.totals())
         moved = torch.where(weights[:, None] > 0, _means(sums, weights).to(x.dtype), centers)
-        shift = everyone.pick((moved - centers).square().sum(), 0)
+        shift = processes.pick((moved - centers).square().sum(), 0)
         centers = moved
         if shift <= tol:
             break
-    losses.append(float(everyone.sum(steps.assign(centers))[0]))
+    losses.append(float(processes.sum(steps.assign(centers))[0]))
     return centers, steps.labels, losses
 
 
@@ -275,7 +275,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Sa
         tol = self.tol * float(processes.sum(squared_norms(x).sum())) / rows.size
 
         def search(start: Tensor, report: Callable[[float], None]) -> tuple[float, tuple[Tensor, list[float]]]:
-            centers, _, losses = lloyd(x, start, weight, self.max_iter, tol, everyone=processes, report=report)
+            centers, _, losses = lloyd(x, start, weight, self.max_iter, tol, processes=processes, report=report)
             return losses[-1], (centers, losses)
 
         def publish(found: tuple[Tensor, list[float]]) -> None:

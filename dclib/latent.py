@@ -76,13 +76,13 @@ class LatentClustering(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluste
 
     def predict(self, X) -> np.ndarray:
         """Cluster of each sample (n,). Raises ValueError for a clusterer that labels only what it was fitted to."""
-        z = self.transform(X)
+        rows = check_x(self, X, reset=False)
         if not hasattr(self.clusterer_, "predict"):
             raise ValueError(
                 f"{type(self.clusterer_).__name__} labels only the samples that it was fitted to (labels_): for new "
                 "samples take a clusterer with predict, such as KMeans or GaussianMixture."
             )
-        return self.clusterer_.predict(z)
+        return self.clusterer_.predict(self._encode(rows))
 
     @_clusterer_has("predict_proba")
     def predict_proba(self, X) -> np.ndarray:

@@ -6,9 +6,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from sklearn.base import BaseEstimator, clone
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from dclib.autoencoder import augmenter, check_training
+from dclib.autoencoder import augmenter, check_loop, warn_of_few_steps
 from dclib.dec import DEC
 from dclib.engine.device import draw_seed, make_fabric
 from dclib.engine.rows import Rows
@@ -76,7 +78,7 @@ class SelfLabelling(NetworkClusterer):
         (ConvergenceWarning) of fewer than 50 steps, of empty clusters, or of one that owns over 95 % of the samples.
         """
         rows = check_x(self, X, reset=True)
-        check_training(self, len(rows))
+        check_loop(self)
         check_number("share", self.share, 0, 1, open_low=True)
         check_number("label_smoothing", self.label_smoothing, 0, 1)
         check_number("weight_decay", self.weight_decay, 0)
@@ -85,6 +87,7 @@ class SelfLabelling(NetworkClusterer):
         seed = fabric.broadcast(draw_seed(self.random_state))
         p = self._teach(rows.reshape(len(rows), *self._input_shape), seed)
         self.start_labels_, self.sure_ = p.argmax(1), surest(p, self.share)
+        warn_of_few_steps(self, len(self.sure_))
         network = self._start_network(self.network, p.shape[1], self.hidden, rows, seed).to(fabric.device)
         data = Rows(rows[self.sure_], self._input_shape, fabric.device)
         labels = torch.from_numpy(self.start_labels_[self.sure_]).to(fabric.device)
@@ -119,10 +122,21 @@ class SelfLabelling(NetworkClusterer):
                 f"clusterer={teacher!r} does not say how sure it is: give an estimator with predict_proba, such as "
                 "dclib's DEC(), NeighborClustering() or GaussianMixture()."
             )
-        if not hasattr(teacher, "labels_"):
+        if not _is_fitted(teacher):
             teacher = clone(teacher)
             if teacher.get_params(deep=False).get("random_state", 0) is None:
                 teacher.set_params(random_state=seed)
             teacher.fit(x)
         self.clusterer_ = teacher
         return np.asarray(teacher.predict_proba(x))
+
+
+def _is_fitted(teacher: BaseEstimator) -> bool:
+    """Also a mixture or a classifier of scikit-learn, which have no `labels_`, and what has no `fit` to call."""
+    if not hasattr(teacher, "fit"):
+        return True
+    try:
+        check_is_fitted(teacher)
+    except NotFittedError:
+        return False
+    return True

@@ -7,7 +7,7 @@ from scipy.optimize import linear_sum_assignment
 from sklearn.datasets import make_blobs
 from sklearn.exceptions import ConvergenceWarning
 
-from dclib.balanced_kmeans import BalancedKMeans, equal_offsets, transport_plan
+from dclib.balanced_kmeans import BalancedKMeans, _transport_plan_of_logarithms, equal_offsets, transport_plan
 from dclib.data import load
 from dclib.kmeans import KMeans, squared_distances
 
@@ -24,11 +24,29 @@ def sizes(model):
 def test_a_transport_plan_by_hand():
     """Four rows, of which three are nearer to the first cluster, by the same amount: half of each pair must go over."""
     costs = torch.tensor([[0.0, 1.0], [0.0, 1.0], [0.0, 1.0], [1.0, 0.0]], dtype=torch.float64)
-    plan, scale = transport_plan(costs, torch.ones(2, dtype=torch.float64))
+    plan, scale, shift = transport_plan(costs, torch.ones(2, dtype=torch.float64), torch.zeros(2, dtype=torch.float64))
+    assert not shift.any()
     torch.testing.assert_close(plan.sum(0), torch.tensor([2.0, 2.0], dtype=torch.float64))
     torch.testing.assert_close(plan.sum(1), torch.ones(4, dtype=torch.float64))
     want = torch.exp(-costs) * scale
     torch.testing.assert_close(plan, want / want.sum(1, keepdim=True))
+
+
+def test_a_transport_plan_from_the_kernel_keeps_its_last_digits(digits):
+    """Where no column of the kernel underflows: stored results start from it. The logarithms give the same plan."""
+    x = torch.from_numpy(digits[:200]).double()
+    costs = squared_distances(x, x[:5]) / x.var(0).sum()
+    kernel, want = torch.exp(costs.min(1, keepdim=True).values - costs), torch.ones(5, dtype=torch.float64)
+    start = torch.zeros_like(want)
+    by_logarithms, ones, log_scale = _transport_plan_of_logarithms(costs, start, start)
+    for _ in range(30):
+        want = 200 / 5 / ((1 / (kernel @ want)) @ kernel)
+    plan, scale, shift = transport_plan(costs, torch.ones_like(want), start)
+    assert torch.equal(scale, want) and not shift.any()
+    assert torch.equal(plan, kernel * want / (kernel * want).sum(1, keepdim=True))
+    torch.testing.assert_close(by_logarithms, plan)
+    torch.testing.assert_close(log_scale - log_scale.mean(), want.log() - want.log().mean())
+    assert torch.equal(ones, torch.ones_like(want))
 
 
 def test_offsets_by_hand():
@@ -37,6 +55,32 @@ def test_offsets_by_hand():
     offsets = equal_offsets(squared_distances(x, torch.tensor([[0.0], [1.0]], dtype=torch.float64)), x.var())
     assert 3 < offsets[0] - offsets[1] < 5
     assert offsets.sum() == pytest.approx(0, abs=1e-9)
+
+
+def test_a_cluster_far_from_all_rows_gets_its_share():
+    """Its column of the kernel is 0. What it costs more in all rows changes the cluster's factor, not the plan."""
+    x = torch.arange(6.0, dtype=torch.float64)[:, None]
+    near = squared_distances(x, torch.tensor([[0.0], [1.0]], dtype=torch.float64))
+    more = torch.tensor([0.0, 5000.0], dtype=torch.float64)
+    found = []
+    for costs in (near, near + more):
+        scale, shift = torch.ones_like(more), torch.zeros_like(more)
+        for _ in range(5):  # each goes on from the one before
+            plan, scale, shift = transport_plan(costs, scale, shift)
+        found.append((plan, scale.log() + shift))
+    (want, near_factor), (plan, far_factor) = found
+    torch.testing.assert_close(plan, want)
+    torch.testing.assert_close((far_factor - near_factor).diff(), more[1:])
+    torch.testing.assert_close(plan.sum(0), torch.full_like(more, 3))
+    offsets = equal_offsets(near + more, x.var())
+    assert 5000 - 5 < offsets[1] - offsets[0] < 5000 - 3  # as in the test above
+
+
+def test_a_start_far_from_all_rows():
+    x = np.random.default_rng(0).random((20, 2))
+    model = BalancedKMeans(2, init=[[0, 0], [10, 10]]).fit(x)
+    assert sizes(model).tolist() == [10, 10]
+    assert model.inertia_ < 1.2 * BalancedKMeans(2, random_state=0).fit(x).inertia_
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -195,6 +195,16 @@ def test_loading_with_the_wrong_class_names_the_right_one(images, tmp_path):
         DEC.load(tmp_path / "k")
 
 
+def test_a_random_state_is_saved_as_none(images, tmp_path):
+    inner = Autoencoder(2, hidden=(4,), epochs=1, random_state=np.random.RandomState(1))
+    for model in (KMeans(3, n_init=1), DEC(3, autoencoder=inner, epochs=1)):
+        model.set_params(random_state=np.random.RandomState(0)).fit(images).save(tmp_path / "m")
+        loaded = type(model).load(tmp_path / "m")
+        assert np.array_equal(loaded.predict(images), model.labels_)
+        assert loaded.random_state is None and loaded.get_params().get("autoencoder__random_state") is None
+        assert isinstance(model.random_state, np.random.RandomState)
+
+
 def test_a_network_of_ones_own_is_refused_with_a_way_out(images, tmp_path):
     class Own(torch.nn.Module):
         def __init__(self):

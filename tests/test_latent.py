@@ -61,6 +61,7 @@ def test_clusterers_that_label_only_their_own_samples(digits, autoencoder):
     model = LatentClustering(autoencoder, AgglomerativeClustering(10)).fit(digits.x)
     assert scores(digits.y, model.labels_)["v_measure"] > 0.5
     assert np.array_equal(model.labels_, AgglomerativeClustering(10).fit_predict(autoencoder.transform(digits.x)))
+    model._encode = None  # it refuses before it encodes
     with pytest.raises(ValueError, match="AgglomerativeClustering labels only the samples that it was fitted to"):
         model.predict(digits.x)
 

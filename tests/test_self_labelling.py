@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
-from sklearn.base import ClusterMixin
+from sklearn.base import ClusterMixin, clone
 from sklearn.cluster import DBSCAN
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.mixture import GaussianMixture as SklearnMixture
 
 from dclib.augmentation import RandomShiftRotate
 from dclib.autoencoder import Autoencoder
@@ -130,6 +132,39 @@ def test_a_fitted_teacher_is_taken_as_it_is_and_another_is_trained(digits):
     fitted = SelfLabelling(mixture.fit(x), **OPTIONS).fit(x)
     assert fitted.clusterer_ is mixture and fresh.clusterer_ is not mixture
     assert np.array_equal(fresh.start_labels_, mixture.labels_) and np.array_equal(fresh.labels_, fitted.labels_)
+
+
+@pytest.fixture(scope="module")
+def groups():
+    """Samples (100, 2) of two groups that any network tells apart, and their labels."""
+    y = np.repeat([0, 1], 50)
+    return np.random.default_rng(0).normal(6 * y[:, None] - 3, 1, (100, 2)), y
+
+
+FAST = {"hidden": (16,), "epochs": 10, "batch_size": 10, "learning_rate": 0.02, "random_state": 0}
+
+
+@pytest.mark.parametrize("teacher", [SklearnMixture(2, random_state=0), LogisticRegression()])
+def test_a_fitted_teacher_of_scikit_learn_has_no_labels_and_is_taken_too(groups, teacher):
+    x, y = groups
+    teacher = clone(teacher).fit(x, y)
+    model = SelfLabelling(teacher, **FAST).fit(x)
+    assert model.clusterer_ is teacher and np.array_equal(model.start_labels_, teacher.predict_proba(x).argmax(1))
+
+
+def test_a_training_on_few_sure_samples_is_short(groups):
+    """100 samples would be 100 steps; ten are learned from, which is 10 steps."""
+    x, y = groups
+    teacher, options = taught(y, np.linspace(0.6, 0.9, 100), k=2), FAST | {"share": 0.1}
+    with pytest.warns(ConvergenceWarning, match="SelfLabelling takes 10 steps in all"):
+        SelfLabelling(teacher, **options).fit(x)
+
+    class Slow(Teacher):
+        def predict_proba(self, X):
+            raise AssertionError("asked before the parameters were checked")
+
+    with pytest.raises(ValueError, match="epochs=0 must be"):
+        SelfLabelling(Slow(teacher.p), **options | {"epochs": 0}).fit(x)
 
 
 def test_teachers_with_an_autoencoder(digits):

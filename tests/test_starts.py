@@ -11,6 +11,7 @@ import tqdm.auto
 from dclib.balanced_kmeans import BalancedKMeans
 from dclib.data import load
 from dclib.engine.callbacks import Callback, Checkpoint, EarlyStopping, Evaluate, Progress, Scores
+from dclib.engine.starts import best_start
 from dclib.gmm import GaussianMixture
 from dclib.kmeans import KMeans
 
@@ -131,6 +132,36 @@ class TestStarts:
         for form in (x, torch.from_numpy(x)):
             model = make(name, n_init=1).fit(form)
             assert (model.means_ if name == "GaussianMixture" else model.cluster_centers_).dtype == kept
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_start_without_a_finite_loss_gives_way_to_a_later_one(bad):
+    losses = iter([bad, 3.0, 2.0, bad])
+    estimator = KMeans(2)
+    found = best_start(estimator, "abcd", 4, lambda start, report: (next(losses), start), lambda found: None)
+    assert found == "c" and estimator.history_["loss"][1:3] == [3.0, 2.0]
+
+
+def test_no_start_with_a_finite_loss_is_an_error_with_advice():
+    with pytest.raises(FloatingPointError, match="KMeans: no start ended with a finite loss.*Scale X"):
+        best_start(KMeans(2), "ab", 2, lambda start, report: (np.nan, start), lambda found: None)
+
+
+def test_a_callback_that_refuses_the_start_ends_those_that_began():
+    ended = []
+
+    class First(Callback):
+        def on_fit_end(self, run):
+            ended.append(self)
+
+    class Refuses(First):
+        def on_fit_start(self, run):
+            raise ValueError("not here")
+
+    first, last = First(), First()
+    with pytest.raises(ValueError, match="not here"):
+        KMeans(2, callbacks=[first, Refuses(), last]).fit(X[:50])
+    assert ended == [first]
 
 
 def test_integers_that_float32_does_not_tell_apart():

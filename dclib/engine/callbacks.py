@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 import hashlib
+import inspect
 import json
 import math
 import os
@@ -13,10 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from sklearn.base import BaseEstimator
 from torch import Tensor
 
 from dclib import metrics
 from dclib.engine.rows import BLOCK
+from dclib.engine.validation import check_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +44,7 @@ class History:
 
     def __repr__(self) -> str:
         last = ", ".join(f"{k}={v:.4g}" for k, v in self.rows[-1].items()) if self.rows else ""
-        return f"History({len(self.rows)} epochs{'; last: ' + last if last else ''})"
+        return f"History({len(self.rows)} rows{'; last: ' + last if last else ''})"
 
     def to_frame(self) -> pd.DataFrame:
         import pandas as pd
@@ -123,7 +128,6 @@ class Scores(Evaluate):
     """Adds ACC, NMI, ARI, V and purity of `estimator.predict(X)` against the labels y; training never sees them."""
 
     def __init__(self, X, y, every: int = 1):
-
         if np.ndim(y) != 1 or len(X) != len(y):
             raise ValueError(
                 f"Scores(X, y): {len(X)} samples, but labels of shape {np.shape(y)}. Give one label a sample."
@@ -137,21 +141,28 @@ class Scores(Evaluate):
 
 
 class EarlyStopping(Callback):
-    """Ends training when `monitor` has not fallen by a share of `min_delta` for `patience` epochs."""
+    """Ends training when `monitor` has not fallen by a share of `min_delta` for `patience` epochs.
+
+    monitor : a column of the history that falls while training goes well, a loss. Of one that is not there in every
+        epoch, as from `Evaluate(every=2)`, only the epochs that have it count.
+    """
 
     def __init__(self, monitor: str = "loss", patience: int = 5, min_delta: float = 1e-3):
+        check_number("patience", patience, 1, integer=True)
+        check_number("min_delta", min_delta, 0)
         self.monitor, self.patience, self.min_delta = monitor, patience, min_delta
 
     def on_epoch_end(self, run: Run) -> None:
-        if not any(self.monitor in row for row in run.history.rows):
+        rows = run.history.rows  # from the history, so that a resumed training stops where it would have
+        values = [row[self.monitor] for row in rows if self.monitor in row]
+        # Another callback may add it every few epochs; but not after the last one.
+        if not values and (run.stop or len(rows) >= min(self.patience, run.epochs)):
             raise ValueError(
-                f"EarlyStopping(monitor={self.monitor!r}): the history has the columns {', '.join(run.row)}. "
-                "Scores come before it in the list of callbacks."
+                f"EarlyStopping(monitor={self.monitor!r}): the history has the columns {', '.join(run.row)}."
             )
-        values = run.history[self.monitor]  # from the history, so that a resumed training stops where it would have
         best, since = math.inf, 0
         for value in values:
-            if value < best - self.min_delta * abs(best) or best == math.inf:
+            if value < (best - self.min_delta * abs(best) if best < math.inf else best):
                 best, since = value, 0
             else:
                 since += 1
@@ -189,6 +200,8 @@ class Checkpoint(Callback):
             raise ValueError(f"{self.path} is no checkpoint of dclib: choose another path, or delete it.") from error
         fingerprint, run.epoch, history, run.seed, run.stop = about
         mine, theirs = json.loads(self._fingerprint), json.loads(fingerprint)
+        for key in [key for key in mine if key.startswith(_NUMBERS) and key not in theirs]:
+            del mine[key]  # a file from before there were these keys
         if mine["class"] != theirs["class"]:
             raise ValueError(
                 f"The checkpoint {self.path} belongs to a training of {theirs['class']}: choose another path."
@@ -221,13 +234,57 @@ class Checkpoint(Callback):
     def _identify(run: Run) -> str:
         """Which training this is: the class, its parameters, the data and a fitted autoencoder to start from."""
         skipped = ("callbacks", "device")
-        params = {k: repr(v) for k, v in run.estimator.get_params().items() if k.split("__")[-1] not in skipped}
-        params.pop("autoencoder", None)  # its parameters are there one by one
+        given = {k: v for k, v in run.estimator.get_params().items() if k.split("__")[-1] not in skipped}
+        given.pop("autoencoder", None)  # its parameters are there one by one
+        params = {k: repr(_lasting(v)) for k, v in given.items()}
+        # NumPy writes out the ends of a long array only, and eight digits of a number.
+        params |= {_NUMBERS + k: _digest_of_array(v) for k, v in given.items() if isinstance(v, (np.ndarray, Tensor))}
         params |= {"class": type(run.estimator).__name__, "data": _digest([run.data.tensor])}
         start: Any = getattr(run.estimator, "autoencoder", None)
         if hasattr(start, "network_"):
             params["the weights of the autoencoder it starts from"] = _digest(start.network_.parameters())
         return json.dumps(params)
+
+
+_NUMBERS = "the numbers of "  # begins the fingerprint's keys for arrays
+
+
+class _Name:
+    """Its repr is this name."""
+
+    def __init__(self, name: str):
+        self.name = name
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+def _lasting(value) -> Any:
+    """A parameter, whose repr is to be the same in another process: names instead of what has an address in memory.
+
+    A RandomState is only named, since a checkpoint has the seed that was drawn from it; the callbacks of an estimator
+    that is a parameter are left out.
+    """
+    if isinstance(value, BaseEstimator):
+        plain = copy.copy(value)
+        for name, parameter in value.get_params(deep=False).items():
+            setattr(plain, name, None if name == "callbacks" and parameter else _lasting(parameter))
+        return plain
+    if type(value) in (list, tuple):
+        return type(value)(map(_lasting, value))
+    if isinstance(value, dict):
+        return {key: _lasting(one) for key, one in value.items()}
+    if isinstance(value, functools.partial):
+        return _lasting([value.func, value.args, value.keywords])
+    if inspect.isroutine(value):
+        return _Name(value.__qualname__)
+    if isinstance(value, np.random.RandomState) or type(value).__repr__ is object.__repr__:
+        return _Name(type(value).__qualname__)
+    return value
+
+
+def _digest_of_array(array: np.ndarray | Tensor) -> str:
+    return hashlib.blake2b(repr(array.tolist()).encode(), digest_size=16).hexdigest()
 
 
 def _digest(tensors: Iterable[Tensor]) -> str:

@@ -28,6 +28,8 @@ class SavedEstimator(BaseEstimator):
     def save(self, path) -> None:
         """Write the fitted estimator to `path`; the file appears whole or not at all.
 
+        A RandomState among the parameters is saved as None: its state after fitting is not the one that fitting began
+        with, so a fit of the loaded estimator draws other numbers. Give a seed, an int, where that matters.
         Raises ValueError where something in it has no safe form (a network class or callable of your own).
         """
         check_is_fitted(self)
@@ -120,6 +122,8 @@ def _pack(value, where: str, tensors: dict) -> Any:
         return {"dict": {k: _pack(v, f"{where}{k}.", tensors) for k, v in value.items()}}
     if isinstance(value, np.generic):
         return value.item()
+    if isinstance(value, np.random.RandomState):
+        return None
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     raise ValueError(f"{where.strip('.')} is a {type(value).__name__}, which has no safe form on disk.")

@@ -29,7 +29,8 @@ def best_start(
     publish(found) lets the estimator predict: with what each start found, when the callbacks are called, at the end
     (also if the user interrupts) with the best.
     margin: a later start is better only if its loss is lower by this share.
-    Raises ValueError for a `Checkpoint`, which needs a training with epochs.
+    Raises ValueError for a `Checkpoint`, which needs a training with epochs, and FloatingPointError where no start ends
+    with a finite loss.
     """
     callbacks = check_callbacks(estimator.callbacks)
     if any(isinstance(callback, Checkpoint) for callback in callbacks):
@@ -46,13 +47,15 @@ def best_start(
         for callback in callbacks:
             callback.on_iteration(run, {"iteration": iterations, "loss": loss})
 
-    for callback in callbacks:
-        callback.on_fit_start(run)
+    started = []
     try:
+        for callback in callbacks:
+            callback.on_fit_start(run)
+            started.append(callback)
         for start in starts:
             run.epoch, iterations = run.epoch + 1, 0
             loss, found = search(start, report)
-            if best is None or loss < lowest - margin * abs(lowest):
+            if best is None or not math.isfinite(lowest) or loss < lowest - margin * abs(lowest):
                 lowest, best = loss, found
             publish(found)
             run.history.rows.append({"start": run.epoch, "loss": loss, "iterations": iterations})
@@ -63,7 +66,12 @@ def best_start(
     finally:
         if best is not None:
             publish(best)
-        for callback in callbacks:
+        for callback in started:
             callback.on_fit_end(run)
     assert best is not None
+    if not math.isfinite(lowest):
+        raise FloatingPointError(
+            f"{type(estimator).__name__}: no start ended with a finite loss (the last one: {lowest}). Scale X to unit "
+            "variance (sklearn.preprocessing.StandardScaler), and centers that you give as `init` with it."
+        )
     return best

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from dclib.engine.callbacks import Checkpoint, History, Progress, Run, check_callbacks
+from dclib.engine.callbacks import Callback, Checkpoint, History, Progress, Run, check_callbacks
 from dclib.engine.device import deterministic_convolutions, epoch_generator
 from dclib.engine.graphs import graphed
 from dclib.engine.rows import Rows
@@ -121,10 +121,12 @@ def train(
     callbacks.sort(key=lambda callback: 2 * isinstance(callback, Checkpoint) + isinstance(callback, Progress))
     run = Run(estimator, fabric, state, data, estimator.epochs, seed)
     estimator.history_ = run.history
-    for callback in reversed(callbacks):  # a checkpoint first: the others see where training starts
-        callback.on_fit_start(run)
     shape = min(estimator.batch_size, len(data)), *data.tensor.shape[1:]
+    started: list[Callback] = []
     try:
+        for callback in reversed(callbacks):  # a checkpoint first: the others see where training starts
+            callback.on_fit_start(run)
+            started.insert(0, callback)
         with graphed(replay, shape, fabric):
             if refresh:
                 refresh()
@@ -144,7 +146,7 @@ def train(
                     callback.on_epoch_end(run)
                     run.stop = fabric.broadcast(run.stop)
     finally:
-        for callback in callbacks:
+        for callback in started:
             callback.on_fit_end(run)
     return run.history
 
