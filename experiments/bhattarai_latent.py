@@ -12,8 +12,7 @@ to read it. No label is seen: of 20 starts the mixture keeps the one with the hi
 Where the paper is silent: covariances are full, but diagonal on the pixels (784 × 784 numbers for each of ten clusters
 otherwise); of the starts on pixels there are 10 for k-means and one for the mixture, which is slow there. "pixels-full"
 is a mixture with full covariances on 10,000 images, one start and at most 100 iterations, as scikit-learn's defaults
-and his text have it; without a floor of .01 under the variances it would have no inverse, since the border pixels are
-always 0.
+have it; without a floor of .01 under the variances it would have no inverse, since the border pixels are always 0.
 
 "long" trains the autoencoder for his 50 epochs, with the loss of the test images after each (figures 4 to 7), codes
 after 1, 5, 20 and 50 (figures 10 to 14), reconstructions (8 and 9), V against the number of clusters (15);

@@ -188,7 +188,8 @@ def nguyen_task_1(sources: Sources):
     right.set(title="Clusters and centres, start 0", xlabel="$x_1$", ylabel="$x_2$")
     return fig, (
         "Left: the mean squared distance to the nearest centre against Lloyd's iterations, a falling line for each of "
-        "ten random starts. Right: the three Gaussians coloured by cluster with the three centres."
+        "ten random starts. Right: the three Gaussians coloured by cluster with the three centres, of which "
+        "two share one Gaussian."
     )
 
 
@@ -447,8 +448,7 @@ def samplawski_figure_3(sources: Sources):
     ax.legend(fontsize=11, loc="lower right")
     return fig, (
         "V-measure against the number of hidden units: Samplawski's log as dashed lines with diamonds, best and last "
-        "checkpoint, our runs as dots (triangles: the printed learning rate); a dotted line is gradient "
-        "k-means on the pixels."
+        "checkpoint, our runs as dots; a dotted line is gradient k-means on the pixels."
     )
 
 
@@ -467,8 +467,9 @@ def samplawski_over_the_epochs(sources: Sources):
     ax.set(title="The paper's start, epoch by epoch", xlabel="epoch (600 steps)", ylabel="V", ylim=(-0.02, 0.65))
     ax.legend(fontsize=12, loc="lower right")
     return fig, (
-        "V-measure of autoencoded k-means from the paper's start against the epoch, with the learning rate of his log "
-        "and with the printed one, which stays at zero; diamonds on a dashed line are his log for 256 units."
+        "V-measure of autoencoded k-means from the paper's start against the epoch: for several widths with the "
+        "learning rate of his log, for 256 units with the printed one, too, which stays at zero; diamonds on a dashed "
+        "line are his log for 256 units."
     )
 
 
