@@ -20,13 +20,15 @@ POLL = 200  # milliseconds
 RUN_ALL = 600_000  # milliseconds for a whole lesson, on a slow machine that does other things, too
 
 OUTPUT = ".jp-OutputArea-output"
+PROMPTS = "[...document.querySelectorAll('.jp-CodeCell .jp-InputArea-prompt')].map(e => e.textContent.trim())"
+STARTED = f"() => {PROMPTS}.some(t => /^\\[(\\*|\\d+)\\]:$/.test(t))"
 # A folded cell has no prompt in the page, so that the numbers may have gaps.
 FINISHED = """() => {
   const failed = document.querySelector("[data-mime-type='application/vnd.jupyter.error']");
-  const prompts = [...document.querySelectorAll('.jp-CodeCell .jp-InputArea-prompt')].map(e => e.textContent.trim());
+  const prompts = PROMPTS;
   const status = document.querySelector('.jp-Notebook-ExecutionIndicator').dataset.status;
   return failed || (status === 'idle' && prompts.length > 0 && prompts.every(t => /^\\[\\d+\\]:$/.test(t)));
-}"""
+}""".replace("PROMPTS", PROMPTS)
 # What an element shows: a picture's data, else all that is drawn and written inside it.
 LOOKS = "e => e.tagName === 'IMG' ? e.src : e.tagName === 'CANVAS' ? e.toDataURL() : e.outerHTML"
 
@@ -56,7 +58,14 @@ class LabPage:
     def run(self, name):
         """Open a notebook and run all cells, as from the menu; an error or a warning fails."""
         self.open(name)
-        self.menu("Run", "Run All Cells")
+        for last in (False, False, True):
+            self.menu("Run", "Run All Cells")
+            try:  # JupyterLab can lose a click that comes while it is still loading, as one's own at that moment
+                self.page.wait_for_function(STARTED, polling=POLL, timeout=20_000)
+                break
+            except TimeoutError:
+                if last:
+                    raise
         try:
             self.page.wait_for_function(FINISHED, polling=POLL, timeout=RUN_ALL)
         except TimeoutError as error:
