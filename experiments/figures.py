@@ -382,7 +382,8 @@ def bhattarai_figures_10_to_14(sources: Sources):
     run, _, part = longest(sources, LONG["dense"])
     panels = [(f"dense, {epoch} epoch{'s' * (epoch > 1)}", sources.arrays(run), epoch) for epoch in (1, 5, 20, 50)]
     try:
-        panels.append(("convolutional, 50 epochs", sources.arrays(longest(sources, LONG["convolutional"])[0]), 50))
+        conv, _, conv_part = longest(sources, LONG["convolutional"])
+        panels.append((f"convolutional, 50 epochs{conv_part}", sources.arrays(conv), 50))
     except NotOnFile:
         pass
     fig, axes = figure(2, 3, width=12, height=8)
