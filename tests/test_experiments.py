@@ -12,18 +12,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from scipy.spatial.distance import cdist
 
 from dclib.autoencoder import Autoencoder
 from dclib.data import Dataset, load
 from dclib.dcan import DCAN
-from dclib.dcra import DCRA
 from dclib.dec import DEC
 from dclib.engine.callbacks import Checkpoint
 from dclib.kmeans import KMeans
 from dclib.metrics import clustering_accuracy
 from experiments import __main__ as command
-from experiments import figures, lee_dcra, runner
+from experiments import figures, runner
 from experiments.claims import CLAIMS, PAPERS
 from experiments.lim_divergences import Untrained, shrink
 from experiments.runner import Configuration, run
@@ -452,21 +450,6 @@ def test_a_figure_without_its_runs_is_not_drawn(tmp_path, monkeypatch):
     monkeypatch.setattr(figures, "digests", lambda runs: {"results/nguyen_kmeans/soft-seed0.json": "changed"})
     figures.draw_all()
     assert (tmp_path / "two.png").read_bytes()[:4] == b"\x89PNG"
-
-
-def test_losses_of_the_test_images_are_those_of_the_training():
-    data = load("digits", n=600)
-    x = data.x
-    autoencoder = Autoencoder(latent_dim=5, hidden=(50,), epochs=2, random_state=0).fit(x)
-    method = DCRA(10, autoencoder=autoencoder, noise=0.0, reconstruction_share=0.25, epochs=1, random_state=0).fit(x)
-    found = lee_dcra.test_losses(method, data, data)
-    error = np.square(method.autoencoder_.reconstruct(x) - x).mean() * x[0].size
-    distances = cdist(method.transform(x), method.cluster_centers_, "sqeuclidean").min(1).mean()
-    assert found["test_reconstruction"] == pytest.approx(error, rel=1e-4)
-    assert found["test_kmeans"] == pytest.approx(distances, rel=1e-3)
-    assert found["test_loss"] == pytest.approx(0.25 * error + 0.75 * distances, rel=1e-3)
-    method.noise = 0.5  # as in training, it goes on the input, not on what is to be reconstructed
-    assert error < lee_dcra.test_losses(method, data, data)["test_reconstruction"] < error + 0.25 * x[0].size
 
 
 def test_lims_small_images_are_means_of_four_pixels():

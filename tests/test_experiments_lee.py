@@ -1,9 +1,12 @@
-"""Lee's experiments on tiny data: names of clusters, corruptions, one class against the rest, two filters."""
+"""Lee's experiments on tiny data: names of clusters, corruptions, losses, one class against the rest, two filters."""
 
 import numpy as np
 import pytest
+from scipy.spatial.distance import cdist
 
+from dclib.autoencoder import Autoencoder
 from dclib.data import load
+from dclib.dcra import DCRA
 from dclib.kmeans import KMeans
 from dclib.metrics import clustering_accuracy, psnr
 from experiments import lee_dcra, lee_robustness
@@ -53,6 +56,21 @@ def test_one_class_against_the_rest(split_digits):
     share = np.mean(split_digits.y != 0)
     assert good["all_outliers"] == single["all_outliers"] == single["one_against_rest"] == pytest.approx(share)
     assert good["one_against_rest"] > 0.98
+
+
+def test_losses_of_the_test_images_are_those_of_the_training():
+    data = load("digits", n=600)
+    x = data.x
+    autoencoder = Autoencoder(latent_dim=5, hidden=(50,), epochs=2, random_state=0).fit(x)
+    method = DCRA(10, autoencoder=autoencoder, noise=0.0, reconstruction_share=0.25, epochs=1, random_state=0).fit(x)
+    found = lee_dcra.test_losses(method, data, data)
+    error = np.square(method.autoencoder_.reconstruct(x) - x).mean() * x[0].size
+    distances = cdist(method.transform(x), method.cluster_centers_, "sqeuclidean").min(1).mean()
+    assert found["test_reconstruction"] == pytest.approx(error, rel=1e-4)
+    assert found["test_kmeans"] == pytest.approx(distances, rel=1e-3)
+    assert found["test_loss"] == pytest.approx(0.25 * error + 0.75 * distances, rel=1e-3)
+    method.noise = 0.5  # as in training, it goes on the input, not on what is to be reconstructed
+    assert error < lee_dcra.test_losses(method, data, data)["test_reconstruction"] < error + 0.25 * x[0].size
 
 
 def test_block_means_by_hand():
