@@ -6,8 +6,8 @@ noise and with σ = .3, with k-means on its codes or as DCRA. A method is robust
 high. Noise of σ = .3 is what the denoising methods were trained with; the other corruptions are new to them.
 "dcra-without-pull" is the control of "dcra": as many epochs with the same noise, with λ = 1.
 
-"augmented-mixture": a robust autoencoder that clusters far better, on all 70,000 images (so its test images are not held
-out): trained on shifted and rotated images (Guo et al. 2018), a Gaussian mixture on its codes. It was found with
+"augmented-mixture": a robust autoencoder that clusters far better, on all 70,000 images (so its test images are not
+held out): trained on shifted and rotated images (Guo et al. 2018), a Gaussian mixture on its codes. It was found with
 `mnist_dec` and `lim_dcan`, on these digits.
 """
 
