@@ -27,16 +27,15 @@ def points_and_centers(method, data) -> dict[str, np.ndarray]:
 
 
 def configurations() -> dict[str, Configuration]:
-    def mnist(clusterer, **options):
-        return Configuration("mnist", "train", None, clusterer, measure=measure, **options)
+    def mnist(clusterer):
+        return Configuration("mnist", "train", None, clusterer, measure=measure)
 
-    def soft(temperature, **options):
-        method = GradientKMeans(10, temperature=temperature, init="random", epochs=15, tol=0)
-        return mnist(method, **options)
+    def soft(temperature):
+        return mnist(GradientKMeans(10, temperature=temperature, init="random", epochs=15, tol=0))
 
     return {
         "soft": soft(1.0),
-        **{f"soft-{temperature}": soft(temperature, n_seeds=5) for temperature in (0.1, 3.0, 10.0)},
+        **{f"soft-{temperature}": soft(temperature) for temperature in (0.1, 3.0, 10.0)},
         "hard": mnist(GradientKMeans(10, init="random", epochs=15, tol=0)),
         "lloyd": mnist(KMeans(10, init="random", n_init=1)),
         "toy": Configuration("gaussians", "all", None, KMeans(3, init="random", n_init=1), keep=points_and_centers),
