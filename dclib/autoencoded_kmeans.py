@@ -42,7 +42,9 @@ class AutoencodedKMeans(DeepClusterer):
     weights of the decoder keep the first as it is. A strong second term merges the clusters: for many epochs all
     samples are in a few, or in one.
 
-    Parameters (the others as in `dclib.deep_clusterer.DeepClusterer`)
+    What is not listed here is as in `dclib.deep_clusterer.DeepClusterer`.
+
+    Parameters
     ----------
     n_clusters : the paper takes 10 times the number of classes; score with V, ARI or AMI then, not with ACC.
     autoencoder : None trains the paper's network, x -> tanh hidden layer -> linear output, with 256 hidden units.

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
@@ -90,8 +91,8 @@ def warn_of_few_steps(estimator, n_samples: int) -> None:
     n_steps = estimator.epochs * -(-n_samples // estimator.batch_size)
     if n_steps < 50:
         warn(
-            f"{type(estimator).__name__} takes {n_steps} steps in all, in which it hardly leaves its start: lower "
-            "batch_size or raise epochs.",
+            f"{type(estimator).__name__} takes {n_steps} step{'s' * (n_steps != 1)} in all, in which it hardly leaves "
+            "its start: lower batch_size or raise epochs.",
             ConvergenceWarning,
         )
 
@@ -257,6 +258,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SavedEstima
         rows = check_x(self, X, reset=False)
         return -np.square(self.reconstruct(X).reshape(len(rows), -1) - rows).mean(axis=1)
 
+    def score(self, X, y=None) -> float:
+        """Minus the mean squared reconstruction error: higher is better, as scikit-learn's searches want it."""
+        return float(self.score_samples(X).mean())
+
     @property
     def _n_features_out(self) -> int:
         return self.latent_dim
@@ -270,10 +275,12 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SavedEstima
 def copy_autoencoder(given, input_shape: tuple[int, ...], magnitude: float, seed: int) -> Autoencoder:
     """What another method trains or uses instead of the user's autoencoder, which stays untouched.
 
-    A fitted one is copied with its network; an unfitted one is cloned and gets `seed` where it has none of its own.
-    Raises ValueError for something else, or where it was fitted on samples of another shape; warns where it was fitted
-    on much smaller values than those of up to `magnitude`.
+    A fitted one, in scikit-learn's `FrozenEstimator` or not, is copied with its network; an unfitted one is cloned and
+    gets `seed` where it has none of its own. Raises ValueError for something else, or where it was fitted on samples of
+    another shape; warns where it was fitted on much smaller values than those of up to `magnitude`.
     """
+    if isinstance(given, FrozenEstimator):
+        given = given.estimator
     if not isinstance(given, Autoencoder):
         raise ValueError(
             f"autoencoder must be a dclib Autoencoder or None, not {type(given).__name__} (a saved one: "

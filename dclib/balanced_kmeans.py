@@ -114,7 +114,9 @@ class BalancedKMeans(KMeans):
     ‖x − μ_k‖² − b_k, a new one too: new samples need not come in equal shares. Sizes are equal within a few percent,
     unless samples repeat. It works with an array of n · k float64 numbers. Keeps float32 and float64.
 
-    Parameters (the others as in `dclib.kmeans.KMeans`)
+    What is not listed here is as in `dclib.kmeans.KMeans`.
+
+    Parameters
     ----------
     init : as in `KMeans`, but "random" unless you say so: the end depends little on it.
     n_init : starts; the one with the lowest loss is kept.

@@ -132,7 +132,10 @@ class DCAN(GaussianClusterer):
     does not know it can only ask that all codes together look like the mixture, wherever each sample belongs); a
     penalty on its slope (`gradient_penalty=0`: without).
 
-    Parameters (the others as in `dclib.gaussian_clusters.GaussianClusterer` and `dclib.deep_clusterer.DeepClusterer`)
+    What is not listed here is as in `dclib.gaussian_clusters.GaussianClusterer` and in
+    `dclib.deep_clusterer.DeepClusterer`.
+
+    Parameters
     ----------
     conditional : whether the discriminator is told the cluster.
     spread : standard deviation of the draws, as a share of their cluster's; the paper's draws have 1. With 0 each is

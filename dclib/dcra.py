@@ -59,7 +59,9 @@ class DCRA(DeepClusterer):
     layer, with a code of 20 numbers, `Autoencoder(20, network="conv-bn", noise=1.0)`. This is an inference; network and
     code are left to the `autoencoder`. Its sigma = 1.0 is called variance; for 1.0 this is the standard deviation, too.
 
-    Parameters (the others as in `dclib.deep_clusterer.DeepClusterer`)
+    What is not listed here is as in `dclib.deep_clusterer.DeepClusterer`.
+
+    Parameters
     ----------
     autoencoder : None trains a default one with the same `noise`. One of your own should be trained with it, too.
     init : "k-means" or "balanced".

@@ -37,7 +37,9 @@ class DEC(DeepClusterer):
 
     Loss: KL(P‖Q) + reconstruction_weight · mean squared reconstruction error; p is computed from all samples.
 
-    Parameters (the others as in `dclib.deep_clusterer.DeepClusterer`)
+    What is not listed here is as in `dclib.deep_clusterer.DeepClusterer`.
+
+    Parameters
     ----------
     alpha : degrees of freedom of Student's t.
     augment : False, True or a `RandomShiftRotate`: p from the clean images, q from augmented ones (Guo et al. 2018).

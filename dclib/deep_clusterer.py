@@ -84,7 +84,9 @@ class DeepClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
     ----------
     n_clusters : number of clusters k.
     autoencoder : an `Autoencoder`, fitted (the starting point; it stays untouched) or not; None trains a default one,
-        with the same `batch_size` and `augment`. (`sklearn.base.clone` makes an unfitted copy, as of every estimator.)
+        with the same `batch_size` and `augment`. (`sklearn.base.clone`, and so every search and cross-validation, makes
+        an unfitted copy, as of every estimator: `sklearn.frozen.FrozenEstimator(autoencoder)` keeps a fitted one.) To
+        train a fitted model further, start another one from its `autoencoder_`.
     init : start of the centers, chosen among `n_init` runs without any label. "k-means": the lowest loss. "balanced":
         k-means with clusters of equal size, the lowest loss; assumes classes of about equal size, as DEC's target
         does too. "gmm": from each of these balanced partitions EM fits a Gaussian mixture with full covariances; the
@@ -115,12 +117,12 @@ class DeepClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         """
         rows = check_x(self, X, reset=True)
         check_n_clusters(self.n_clusters, len(rows))
-        check_training(self, len(rows))
         check_choice("init", self.init, self._inits)
         check_number("n_init", self.n_init, 1, integer=True)
         check_choice("optimizer", self.optimizer, OPTIMIZERS)
         check_number("momentum", self.momentum, 0, 1)
         self._check_parameters()
+        check_training(self, len(rows))
         augmenter(getattr(self, "augment", False), self.image_shape_)
         fabric = make_fabric(self.device, self.precision)
         seed = fabric.broadcast(draw_seed(self.random_state))

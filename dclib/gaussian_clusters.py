@@ -116,7 +116,9 @@ class Clusters:
 class GaussianClusterer(DeepClusterer):
     """Base of the joint methods whose clusters are Gaussians.
 
-    Parameters (the others as in `dclib.deep_clusterer.DeepClusterer`)
+    What is not listed here is as in `dclib.deep_clusterer.DeepClusterer`.
+
+    Parameters
     ----------
     clustering : "k-means" (a cluster's standard deviations along the axes) or "gmm" (full covariances).
     update_interval : steps between two updates of the clusters on the codes of all samples inside an epoch; one is made

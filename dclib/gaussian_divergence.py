@@ -61,7 +61,10 @@ class GaussianDivergence(GaussianClusterer):
     Either loss falls while the codes gather at their centers, and the clusters follow: it is the decoder (as it was at
     the start) that keeps the codes from shrinking. "euclidean" is in squared units of the codes, "kl" has none.
 
-    Parameters (the others as in `dclib.gaussian_clusters.GaussianClusterer` and `dclib.deep_clusterer.DeepClusterer`)
+    What is not listed here is as in `dclib.gaussian_clusters.GaussianClusterer` and in
+    `dclib.deep_clusterer.DeepClusterer`.
+
+    Parameters
     ----------
     divergence : "euclidean" or "kl".
     reconstruction_weight : of the mean squared error (over features and samples). The default is for "kl" and images in

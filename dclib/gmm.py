@@ -200,8 +200,8 @@ def _factorize(covariances: Tensor, counts: Tensor, eps: float, tied: bool) -> T
 class GaussianMixture(ClusterMixin, SavedEstimator):
     """A mixture of k Gaussians, p(x) = Σ_k π_k N(x | μ_k, Σ_k), fitted by EM; a cluster is a component.
 
-    Maximises the mean log-likelihood over the samples, with parameters and attributes named as in scikit-learn. Keeps
-    float32 and float64.
+    Maximises the mean log-likelihood over the samples. Parameters and attributes are named as in scikit-learn, but for
+    `init`, which is its init_params and means_init; defaults differ. Keeps float32 and float64.
 
     Parameters
     ----------

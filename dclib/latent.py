@@ -9,7 +9,7 @@ from sklearn.utils.metaestimators import available_if
 from dclib.autoencoder import Autoencoder, copy_autoencoder
 from dclib.engine.processes import everyone
 from dclib.engine.saving import SavedEstimator
-from dclib.engine.validation import all_or_nothing, check_x
+from dclib.engine.validation import all_or_nothing, check_n_clusters, check_x
 from dclib.kmeans import KMeans
 
 
@@ -47,6 +47,9 @@ class LatentClustering(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluste
                 f"clusterer={self.clusterer!r} cannot cluster: give an estimator with fit_predict, or fit and predict, "
                 "such as dclib's GaussianMixture() or scikit-learn's DBSCAN()."
             )
+        for name in ("n_clusters", "n_components"):  # before the autoencoder trains for minutes
+            if isinstance(wanted := getattr(self.clusterer, name, None), int):
+                check_n_clusters(wanted, len(rows), name)
         seed = everyone().seed(self.random_state)
         given = Autoencoder() if self.autoencoder is None else self.autoencoder
         self.autoencoder_ = copy_autoencoder(given, self._input_shape, self.magnitude_, seed)
@@ -98,7 +101,7 @@ class LatentClustering(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluste
         """As every estimator's; raises ValueError for a clusterer that is not dclib's."""
         if not isinstance(self.clusterer, (SavedEstimator, type(None))):
             raise ValueError(
-                f"A {type(self.clusterer).__name__} has no safe form on disk: save the trained network with "
+                f"{type(self.clusterer).__name__} has no safe form on disk: save the trained network with "
                 "autoencoder_.save, and fit the clusterer again, or take one of dclib's."
             )
         super().save(path)

@@ -39,14 +39,18 @@ class NetworkClusterer(ClusterMixin, SavedEstimator):
     image_shape_: tuple[int, int, int] | None
     network_: torch.nn.Module
 
-    def _start_network(self, kind: str, n_clusters: int, hidden, rows: np.ndarray, seed: int) -> Any:
-        """Sets and returns an untrained `network_` for these rows; the same for the same seed."""
+    def _untrained(self, kind: str, n_clusters: int, hidden, seed: int) -> torch.nn.Module:
+        """Raises a ValueError where there is no such network for samples of this shape."""
         check_choice("network", kind, NETWORKS)
         check_layers("hidden", hidden)
-        warn_of_spread(rows)
         options = {} if hidden is None else {"hidden": tuple(hidden)}
         with seeded(seed):
-            self.network_ = NETWORKS[kind](self._input_shape, n_clusters, **options)
+            return NETWORKS[kind](self._input_shape, n_clusters, **options)
+
+    def _start_network(self, kind: str, n_clusters: int, hidden, rows: np.ndarray, seed: int) -> Any:
+        """Sets and returns an untrained `network_` for these rows; the same for the same seed."""
+        self.network_ = self._untrained(kind, n_clusters, hidden, seed)
+        warn_of_spread(rows)
         # Channels last, as the library's convolutions want them: a fifth to a third faster. `_finish` turns them back.
         return self.network_.to(memory_format=torch.channels_last)
 

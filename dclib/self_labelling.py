@@ -83,6 +83,7 @@ class SelfLabelling(NetworkClusterer):
         check_number("label_smoothing", self.label_smoothing, 0, 1)
         check_number("weight_decay", self.weight_decay, 0)
         augment = augmenter(self.augment, self.image_shape_)
+        self._untrained(self.network, 2, self.hidden, seed=0)  # a mistake shows before the teacher trains for minutes
         fabric = make_fabric(self.device, self.precision)
         seed = fabric.broadcast(draw_seed(self.random_state))
         p = self._teach(rows.reshape(len(rows), *self._input_shape), seed)

@@ -233,3 +233,9 @@ except MemoryError:
     run = subprocess.run([sys.executable, "-c", script, tmp_path / "x"], text=True, capture_output=True, cwd=ROOT)
     assert run.returncode == 0, run.stderr
     assert "and a copy of x does not fit" in run.stdout
+
+
+def test_score_is_higher_for_what_it_has_learned(images):
+    model = Autoencoder(5, hidden=(50,), epochs=10, batch_size=32, learning_rate=0.01, random_state=0).fit(images)
+    assert model.score(images) == pytest.approx(model.score_samples(images).mean())
+    assert model.score(images) > model.score(1 - images)

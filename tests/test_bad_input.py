@@ -288,6 +288,12 @@ def test_who_interrupts_a_training_keeps_what_it_has_reached(name):
     assert all(np.isfinite(found).all() and len(found) == 60 for found in output(estimator))
 
 
+def test_gaps_in_a_frame_of_whole_numbers_are_counted():
+    frame = pd.DataFrame({"a": pd.array([1, None, 3] * 5, dtype="Int64"), "b": range(15)})
+    with pytest.raises(ValueError, match="Input X contains NaN: 5 of 15 rows, the first is row 1"):
+        KMeans(3).fit(frame)
+
+
 def test_a_bad_batch_in_between_does_no_harm():
     stream = GradientKMeans(3, random_state=0)
     for x in (ROWS[:20], ROWS[20:40]):

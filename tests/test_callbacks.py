@@ -96,6 +96,15 @@ def test_a_fitted_estimator_with_a_progress_bar_can_be_cloned_and_pickled(images
     assert np.array_equal(pickle.loads(pickle.dumps(model)).transform(images), model.transform(images))
 
 
+def test_a_fitted_estimator_with_scores_can_be_pickled_and_a_clone_shares_their_data(images):
+    scores = Scores(images, load("digits").y[:300])
+    model = GradientKMeans(10, epochs=2, callbacks=[scores], random_state=0).fit(images)
+    again = pickle.loads(pickle.dumps(model))
+    assert again.fit(images).history_["acc"] == model.history_["acc"]
+    (copied,) = clone(model).get_params()["callbacks"]
+    assert copied.X is images
+
+
 def test_the_bar_shows_scores_in_whatever_order_the_callbacks_are(images, capsys):
     callbacks = [Progress(), Evaluate(lambda e: {"mine": 1.5})]
     Autoencoder(**SMALL, callbacks=callbacks).fit(images)

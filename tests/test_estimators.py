@@ -83,6 +83,14 @@ def test_scikit_learn_checks(estimator, check):
     check(estimator)
 
 
+@pytest.mark.parametrize("estimator", estimators(), ids=lambda e: type(e).__name__)
+def test_a_notebook_shows_it_without_a_warning(estimator):
+    """scikit-learn reads the docstring for it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert type(estimator).__name__ in estimator._repr_html_()
+
+
 def test_every_estimator_is_tested_here():
     modules = (
         kmeans, gradient_kmeans, balanced_kmeans, gmm, autoencoder, latent, dec, autoencoded_kmeans, dcan, dcra,

@@ -526,6 +526,14 @@ def test_without_bubblewrap_nothing_runs(tmp_path):
     assert not (course / "grading" / "autograded").exists()
 
 
+@pytest.mark.sandbox
+def test_a_student_who_handed_in_nothing_is_named(course):
+    course, _ = course
+    run = grade(course, "--student=nobody")
+    assert run.returncode == 1
+    assert "--student=nobody: nothing is handed in by that name." in run.stderr
+
+
 def test_an_unknown_unit_is_refused(tmp_path):
     run = grade(copy_course(tmp_path), "kmenas")
     assert run.returncode == 2

@@ -8,11 +8,14 @@ import pytest
 from sklearn.base import BaseEstimator, clone
 from sklearn.cluster import DBSCAN, AgglomerativeClustering
 from sklearn.cluster import KMeans as SklearnKMeans
+from sklearn.frozen import FrozenEstimator
 from sklearn.mixture import GaussianMixture as SklearnMixture
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from dclib.autoencoder import Autoencoder
+from dclib.engine.callbacks import Evaluate
 from dclib.gmm import GaussianMixture
 from dclib.gradient_kmeans import GradientKMeans
 from dclib.kmeans import KMeans
@@ -117,7 +120,7 @@ def test_a_mixture_is_saved_and_loaded_where_its_module_was_never_imported(digit
 
 def test_a_clusterer_of_others_is_not_saved(digits, autoencoder, tmp_path):
     model = LatentClustering(autoencoder, DBSCAN(eps=3)).fit(digits.x)
-    with pytest.raises(ValueError, match=r"A DBSCAN has no safe form on disk.*autoencoder_\.save"):
+    with pytest.raises(ValueError, match=r"^DBSCAN has no safe form on disk.*autoencoder_\.save"):
         model.save(tmp_path / "model")
     assert not list(tmp_path.iterdir())
 
@@ -135,6 +138,26 @@ def test_a_clusterer_of_others_is_not_saved(digits, autoencoder, tmp_path):
 def test_wrong_estimators_are_named(digits, autoencoder, options, message):
     with pytest.raises(ValueError, match=message):
         LatentClustering(**({"autoencoder": autoencoder} | options)).fit(digits.x)
+
+
+def test_too_many_clusters_are_refused_before_an_autoencoder_is_trained(digits):
+    def trained(model):
+        pytest.fail("the autoencoder was trained")
+
+    watched = Autoencoder(epochs=1, hidden=(8,), callbacks=[Evaluate(trained)])
+    with pytest.raises(ValueError, match="n_components=5000, but X has n_samples=1797"):
+        LatentClustering(watched, GaussianMixture(5000)).fit(digits.x)
+
+
+def test_a_frozen_autoencoder_stays_fitted_in_a_search(digits, autoencoder):
+    search = GridSearchCV(
+        LatentClustering(FrozenEstimator(autoencoder), KMeans(5, n_init=1, random_state=0)),
+        {"clusterer__n_clusters": [5, 10]},
+        scoring="adjusted_rand_score",
+        cv=2,
+    ).fit(digits.x, digits.y)
+    assert search.best_params_ == {"clusterer__n_clusters": 10}
+    assert np.array_equal(search.best_estimator_.transform(digits.x), autoencoder.transform(digits.x))
 
 
 def test_other_samples_than_the_autoencoder_knows(digits, autoencoder):

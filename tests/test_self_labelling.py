@@ -197,6 +197,17 @@ def test_a_teacher_has_to_say_how_sure_it_is(clusterer, digits):
         SelfLabelling(clusterer).fit(digits.x)
 
 
+@pytest.mark.parametrize("options", [{"network": "foo"}, {"hidden": (0,)}, {"network": "conv"}])
+def test_a_wrong_network_is_refused_before_a_teacher_is_trained(options, digits):
+    class Teacher(DEC):
+        def fit(self, X, y=None):
+            pytest.fail("the teacher was trained")
+
+    rows = digits.x.reshape(len(digits.x), -1)
+    with pytest.raises(ValueError, match="network|hidden"):
+        SelfLabelling(Teacher(), **options).fit(rows)
+
+
 @pytest.mark.parametrize("share", [0, 1.1, -0.5, "all"])
 def test_share(share, digits):
     with pytest.raises(ValueError, match=f"share={share!r} must be"):

@@ -323,6 +323,9 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
             handed_in = [(unit, student) for unit, students in found.items() for student in students]
             done = set() if again else is_booked(root, [item for item in handed_in if is_graded(root, *item)])
             due = [item for item in handed_in if item not in done]
+            if strangers := set(options.student) - {student for _, student in handed_in}:
+                complaints.append(f"--student={', '.join(sorted(strangers))}: nothing is handed in by that name.")
+                print(complaints[-1], file=sys.stderr)
             if options.student:
                 due = [(unit, student) for unit, student in due if student in options.student]
             for unit in dict.fromkeys(unit for unit, _ in due):

@@ -132,7 +132,14 @@ class Scores(Evaluate):
             raise ValueError(
                 f"Scores(X, y): {len(X)} samples, but labels of shape {np.shape(y)}. Give one label a sample."
             )
-        super().__init__(lambda estimator: metrics.scores(y, estimator.predict(X)), every)
+        super().__init__(self._scores, every)
+        self.X, self.y = X, y
+
+    def _scores(self, estimator) -> dict[str, float]:
+        return metrics.scores(self.y, estimator.predict(self.X))
+
+    def __deepcopy__(self, memo) -> Scores:
+        return self  # keeps nothing of a training: a clone of the estimator needs no second copy of X
 
     def on_fit_start(self, run: Run) -> None:
         if not hasattr(run.estimator, "predict"):
@@ -176,7 +183,8 @@ class Checkpoint(Callback):
     and the training ends with the weights that it would have had, on the same machine and thread count. (On a GPU, too,
     as far as PyTorch's documentation goes: training takes cuDNN's deterministic convolutions. `python -m benchmarks
     gpu` tries it.) Raises ValueError where the file belongs to another training (other parameters, data or starting
-    autoencoder). A finished training is loaded, not repeated.
+    autoencoder). A finished training is loaded, not repeated: delete the file to train anew with `random_state=None`. A
+    path is for one training: in cross-validation or a search, where each fold is another, leave the callback out.
 
     every : epochs between two writings, each of which waits for the disk: more where an epoch takes a second, as on a
         GPU.

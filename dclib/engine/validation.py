@@ -78,7 +78,8 @@ def _to_do(message: str, x) -> str:
         ("infinity", np.isinf, "look for what made them (a division by zero, a logarithm of zero)"),
     ):
         if message.startswith(f"Input X contains {kind}"):
-            bad = np.flatnonzero(is_bad(np.asarray(x, dtype=np.float64)).any(1))
+            values = x.to_numpy(np.float64, na_value=np.nan) if hasattr(x, "to_numpy") else np.asarray(x, np.float64)
+            bad = np.flatnonzero(is_bad(values).any(1))
             return (
                 f"Input X contains {kind}: {len(bad)} of {len(x)} rows, the first is row {bad[0]}. Leave them out, or "
                 f"{advice}."
@@ -147,7 +148,12 @@ def check_choice(name: str, value, choices, array: str = "") -> None:
     """Raise a ValueError that lists the choices, and the `array` allowed beside, unless `value` is one of them."""
     if not isinstance(value, str) or value not in choices:
         also = f", or give an array of {array}" if array else ""
-        raise ValueError(f"{name}={value!r} is not known: choose one of {', '.join(map(repr, choices))}{also}.")
+        shown = (
+            f" (an array of shape {np.shape(value)})"
+            if isinstance(value, (np.ndarray, torch.Tensor))
+            else f"={value!r}"
+        )
+        raise ValueError(f"{name}{shown} is not known: choose one of {', '.join(map(repr, choices))}{also}.")
 
 
 def check_number(name: str, value, low, high=np.inf, *, integer=False, open_low=False) -> None:
