@@ -149,7 +149,7 @@ def test_too_many_clusters_are_refused_before_an_autoencoder_is_trained(digits):
         LatentClustering(watched, GaussianMixture(5000)).fit(digits.x)
 
 
-def test_a_frozen_autoencoder_stays_fitted_in_a_search(digits, autoencoder):
+def test_a_frozen_autoencoder_stays_fitted_in_a_search(digits, autoencoder, tmp_path):
     search = GridSearchCV(
         LatentClustering(FrozenEstimator(autoencoder), KMeans(5, n_init=1, random_state=0)),
         {"clusterer__n_clusters": [5, 10]},
@@ -157,7 +157,12 @@ def test_a_frozen_autoencoder_stays_fitted_in_a_search(digits, autoencoder):
         cv=2,
     ).fit(digits.x, digits.y)
     assert search.best_params_ == {"clusterer__n_clusters": 10}
-    assert np.array_equal(search.best_estimator_.transform(digits.x), autoencoder.transform(digits.x))
+    best = search.best_estimator_
+    assert np.array_equal(best.transform(digits.x), autoencoder.transform(digits.x))
+    best.save(tmp_path / "best")
+    again = LatentClustering.load(tmp_path / "best")
+    assert np.array_equal(again.predict(digits.x), best.predict(digits.x))
+    assert np.array_equal(clone(again).fit(digits.x).labels_, best.labels_)
 
 
 def test_other_samples_than_the_autoencoder_knows(digits, autoencoder):

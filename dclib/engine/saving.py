@@ -14,6 +14,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 from sklearn.base import BaseEstimator
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from dclib.engine.callbacks import History
@@ -95,6 +96,8 @@ def _pack(value, where: str, tensors: dict) -> Any:
             "params": {k: _pack(v, f"{where}{k}.", tensors) for k, v in params.items()},
             "fitted": {k: _pack(v, f"{where}{k}.", tensors) for k, v in fitted.items()},
         }
+    if isinstance(value, FrozenEstimator):
+        return {"frozen": _pack(value.estimator, where, tensors)}
     if isinstance(value, torch.nn.Module):
         if not hasattr(value, "config"):
             raise ValueError(
@@ -143,6 +146,8 @@ def _unpack(packed, tensors, classes) -> Any:
             for key, value in fitted.items():
                 setattr(estimator, key, _unpack(value, tensors, classes))
             return estimator
+        case {"frozen": estimator}:
+            return FrozenEstimator(_unpack(estimator, tensors, classes))
         case {"network": name, "module": module, "config": config, "at": where}:
             network = _class(module, name)(**_unpack(config, tensors, classes))
             weights = {key: torch.from_numpy(tensors[where + key].copy()) for key in network.state_dict()}
