@@ -109,9 +109,9 @@ class DECStepper(Demo):
         for ax, steps in zip(axes, (0, 30), strict=True):
             z, mu = played(scene["points"], scene["centers"], steps)
             q = soft_assignment(torch.from_numpy(z), torch.from_numpy(mu)).numpy()
-            plots.clusters(z, q.argmax(1), mu, ax=ax, size=45)
+            plots.clusters(z, q.argmax(1), mu, ax=ax, size=90)
             arrows, _ = pull(z, mu, sharpened(q), q)
-            ax.quiver(*z.T, *arrows.T, angles="xy", scale_units="xy", scale=0.5, width=0.006, color="0.25", zorder=4)
+            ax.quiver(*z.T, *arrows.T, angles="xy", scale_units="xy", scale=0.5, width=0.009, color="0.25", zorder=4)
             with plots.style():
                 ax.set_aspect("equal", adjustable="box")
                 ax.set_title(f"after {steps} steps" if steps else "start: the pull, doubled")

@@ -89,7 +89,7 @@ class DiscriminatorSurface(Demo):
     def still(self) -> tuple[Figure, str]:
         scene = self.settings["gallery"][self.settings["dataset"]]
         fig, axes = plots.figure(1, 3, width=13, height=4.2, sharey=True)
-        for ax, (rounds, z, clusters, drawn, judge) in zip(axes, _played(scene, (0, 10, 40)), strict=True):
+        for ax, (rounds, z, clusters, drawn, judge) in zip(axes, _played(scene, (0, 20, 40)), strict=True):
             with plots.style():
                 _picture(ax, z, clusters, drawn, judge)
                 if rounds == 0:
@@ -100,7 +100,7 @@ class DiscriminatorSurface(Demo):
                     ax.set_title(f"after {rounds} rounds, moved:\nouter codes {outer:.2f}, inner {inner:.2f}")
         alt = (
             f"The scene “{scene['title']}” three times: codes, draws from their clusters and the discriminator's "
-            "surface behind them, before the first step and after 10 and 40 rounds; with how far the outer and the "
+            "surface behind them, before the first step and after 20 and 40 rounds; with how far the outer and the "
             "inner quarter of the codes have moved."
         )
         return fig, alt
@@ -158,7 +158,7 @@ def _picture(ax, z, clusters, drawn, judge) -> None:
     for c in range(len(clusters.means)):
         of = (labels == c).numpy()
         ax.scatter(
-            *z.numpy()[of].T, s=22, color=plots.text_color(c), marker=plots.marker(c), edgecolors="white", lw=0.5
+            *z.numpy()[of].T, s=44, color=plots.text_color(c), marker=plots.marker(c), edgecolors="white", lw=0.5
         )
-    ax.scatter(*drawn.numpy().T, s=16, facecolors="none", edgecolors="black", linewidths=0.8)
+    ax.scatter(*drawn.numpy().T, s=32, facecolors="none", edgecolors="black", linewidths=0.8)
     ax.set(xlim=VIEW[:2], ylim=VIEW[2:], xticks=[-2, 0, 2], yticks=[-2, 0, 2])

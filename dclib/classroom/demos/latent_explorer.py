@@ -74,7 +74,9 @@ class LatentExplorer(Demo):
         names = names + [str(k) for k in range(len(names), 1 + max(map(max, kinds.values())))]  # more clusters
         fig, axes = plots.figure(1, len(kinds), width=12, height=4.2)
         for ax, (name, values) in zip(np.atleast_1d(axes), kinds.items(), strict=True):
-            plots.embedding(points, np.array(values), ax=ax, names=names, size=14, title=f"by {name}")
+            plots.embedding(points, np.array(values), ax=ax, names=names, size=34, title=f"by {name}")
+            for k, own in zip(np.unique(values), ax.collections, strict=True):  # sky and gray are pale on white
+                own.set(alpha=0.8, edgecolor=plots.text_color(k), linewidth=0.8)
         return fig, f"Codes of {len(points)} images in the plane, coloured by {', then by '.join(kinds)}."
 
 
