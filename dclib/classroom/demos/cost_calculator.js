@@ -79,6 +79,7 @@ export function render({ model, el }) {
   model.on("change:settings", () => {
     ({ devices, measured } = model.get("settings"));
     measure.disabled = false; measure.textContent = "Measure again";
+    devices.forEach((d, i) => { controls.device.select.options[i].textContent = d.name; });
     show();
   });
 
@@ -114,7 +115,7 @@ export function render({ model, el }) {
   function words(s, found, total, bytes) {
     const d = devices[s.device], [key, name] = PARTS.reduce((a, b) => found[b[0]] > found[a[0]] ? b : a);
     const source = s.device > 1 ? "From a data sheet and assumed shares of the peak, not tried."
-      : measured ? "From rates measured on this machine." : "From stored rates of one core.";
+      : measured ? "From rates measured on this machine." : "From stored rates of one busy core.";
     const room = bytes < 1e9 * d.memory ? "" : found["data bytes"] > 0.5 * bytes
       ? ` <b>More than the ${short(d.memory)} GB here:</b> keep the images on disk, a memmap, or in main memory.`
       : ` <b>More than the ${short(d.memory)} GB here:</b> take a smaller batch.`;

@@ -32,7 +32,7 @@ BYTES_A_WEIGHT = 40
 # Medians of four calls of `measure` on one core of an AMD EPYC with AVX-512 BF16, which other work used, too: for pages
 # without a kernel. The memory is assumed.
 MEASURED = [
-    {"name": f"this machine, {name}", "dense": dense, "conv": conv, "bandwidth": bandwidth}
+    {"name": f"a busy core, {name}", "dense": dense, "conv": conv, "bandwidth": bandwidth}
     | {"overhead": 0.93, "memory": 16.0}
     for name, dense, conv, bandwidth in (("float32", 39.3, 37.1, 9.1), ("bfloat16", 105.0, 90.0, 8.2))
 ]
@@ -214,8 +214,8 @@ def memory() -> float:
 class CostCalculator(Demo):
     """Images, epochs, network, batch size, method and device -> minutes and memory.
 
-    The machine's rates are stored ones until the button measures this machine's, for which a kernel must run. Those of
-    the GPUs are computed from data sheets. dataset: the number of the example to begin with.
+    The first rates are stored ones, of a busy core, until the button measures this machine's, for which a kernel must
+    run. Those of the GPUs are computed from data sheets. dataset: the number of the example to begin with.
     """
 
     script = "cost_calculator"
@@ -254,9 +254,10 @@ class CostCalculator(Demo):
                 ax.set_xscale("log", base=2)
                 ax.set(xlabel="batch size", title=device["name"])
         with plots.style():
-            axes[0].set_ylabel("minutes")
+            axes[0].set_ylabel(f"minutes: {scene['n']:,} images,\n{scene['epochs']} epochs")
             axes[0].legend()
         return fig, (
-            "Minutes of a training over the batch size, in float32 and in bfloat16, in layers: arithmetic, moving the "
-            "weights, starting the steps. With a larger batch the last two fade, and the arithmetic stays."
+            f"Minutes of a training ({scene['n']:,} images, {scene['epochs']} epochs) over the batch size, in float32 "
+            "and in bfloat16, in layers: arithmetic, moving the weights, starting the steps. With a larger batch the "
+            "last two fade, and the arithmetic stays."
         )
