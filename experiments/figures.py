@@ -141,13 +141,16 @@ def tsne(codes: np.ndarray) -> np.ndarray:
 
 
 def scatter_by_class(ax, points: np.ndarray, y: np.ndarray, title: str) -> None:
-    """Points (n, 2), a colour a class, each class's number where its points are densest."""
+    """Points (n, 2), a colour a class, each class's number where its points are densest and no number stands yet."""
     for k in np.unique(y):
         ax.scatter(*points[y == k].T, s=4, color=color(k), linewidths=0)
+    spots = np.empty((0, 2))
     for k in np.unique(y):
         mine = points[y == k]
         near = np.linalg.norm(mine[:, None] - mine, axis=2) < 0.05 * np.ptp(points)
-        spot = mine[near.sum(1).argmax()]
+        free = np.linalg.norm(mine[:, None] - spots, axis=2).min(1, initial=np.inf) > 0.07 * np.ptp(points)
+        spot = mine[(near.sum(1) * (free if free.any() else True)).argmax()]
+        spots = np.vstack([spots, spot])
         box = {"boxstyle": "circle,pad=.15", "fc": "white", "ec": color(k), "lw": 1.5}
         ax.text(*spot, str(k), ha="center", va="center", fontsize=12, bbox=box)
     ax.set(title=title, xticks=[], yticks=[])
@@ -161,12 +164,18 @@ def images(ax, rows: np.ndarray, title: str) -> None:
 
 
 def arrows(ax, results: list[dict], place: float) -> None:
-    """From the ACC of a start to that at the end, an arrow a seed, one above the other around `place`."""
+    """From the ACC of a start to that at the end, an arrow a seed, one above the other around `place`.
+
+    Where both are nearly the same, a bar at the end: an arrow's head would lie on the far side of the start.
+    """
     for number, result in enumerate(results):
         height = place + 0.22 * (number - (len(results) - 1) / 2)
         start, end = result["start"]["acc"], result["scores"]["acc"]
-        arrow = {"arrowstyle": "->", "color": color(number), "lw": 2, "shrinkA": 0, "shrinkB": 0}
-        ax.annotate("", (end, height), (start, height), arrowprops=arrow)
+        if abs(end - start) < 0.01:
+            ax.plot([end], [height], "|", color=color(number), ms=13, mew=2.5)
+        else:
+            arrow = {"arrowstyle": "->", "color": color(number), "lw": 2, "shrinkA": 0, "shrinkB": 0}
+            ax.annotate("", (end, height), (start, height), arrowprops=arrow)
         ax.plot([start], [height], "o", mfc="white", mec=color(number), ms=7)
 
 
@@ -180,7 +189,7 @@ def nguyen_task_1(sources: Sources):
     for result in results:
         loss = result["loss_per_iteration"]
         left.plot(range(1, len(loss) + 1), loss, color=color(0), alpha=0.6, marker="o", ms=4, lw=1.5)
-    left.set(title="Task 1: loss, ten random starts", xlabel="iteration", ylabel="mean squared distance")
+    left.set(title="Task 1: loss, ten draws, a start each", xlabel="iteration", ylabel="mean squared distance")
     left.set_ylim(bottom=0)
     for k in range(3):
         right.scatter(*arrays["x"][arrays["labels"] == k].T, s=3, color=color(k), linewidths=0)
@@ -188,8 +197,8 @@ def nguyen_task_1(sources: Sources):
     right.set(title="Clusters and centres, start 0", xlabel="$x_1$", ylabel="$x_2$")
     return fig, (
         "Left: the mean squared distance to the nearest centre against Lloyd's iterations, a falling line for each of "
-        "ten random starts. Right: the three Gaussians coloured by cluster with the three centres, of which "
-        "two share one Gaussian."
+        "ten draws of the mixture with a random start. Right: the three Gaussians coloured by cluster with the three "
+        "centres, of which two share one Gaussian."
     )
 
 
@@ -200,16 +209,26 @@ def nguyen_task_2(sources: Sources):
     series += [(f"soft-{t}", f"soft, temperature {t:g}") for t in (0.1, 3.0, 10.0)]
     for index, (name, label) in enumerate(series):
         if results := sources.every(f"nguyen_kmeans/{name}"):
-            values = curves(results, "acc")
-            band(ax, range(1, values.shape[1] + 1), values, f"{label} ({len(values)} starts)", index)
+            values, label = curves(results, "acc"), f"{label} ({len(results)} starts)"
+            if index < 2:
+                band(ax, range(1, values.shape[1] + 1), values, label, index)
+            else:  # one band over the other would hide all
+                ax.plot(range(1, values.shape[1] + 1), values.mean(0), ls="--", color=color(index), label=label)
     lloyd = np.mean([result["scores"]["acc"] for result in sources.some("nguyen_kmeans/lloyd")])
     ax.axhline(lloyd, color=GRAY, ls="--", lw=1.5)
-    ax.text(15, lloyd + 0.003, "Lloyd, mean of ten", color=GRAY, ha="right", va="bottom", fontsize=12)
-    ax.set(title="Task 2: accuracy of differentiable k-means on pixels", xlabel="epoch", ylabel="ACC, mean and range")
+    ax.text(15.2, lloyd, "Lloyd,\nmean", color=GRAY, va="center", fontsize=12)
+    ax.set(
+        title="Task 2: accuracy of differentiable k-means on pixels",
+        xlabel="epoch",
+        ylabel="ACC, mean and range",
+        xlim=(0.5, 17),
+        ylim=(0.37, 0.62),
+    )
     ax.legend(loc="lower right", fontsize=11)
     return fig, (
         "Accuracy against the epoch for hard and soft k-means by gradient on MNIST's pixels: mean over the starts as a "
-        "line, lowest to highest as a band, and the mean of Lloyd's algorithm as a dashed line."
+        "line, lowest to highest as a band; other temperatures as dashed lines, their means alone; a horizontal "
+        "line is the mean of Lloyd's algorithm."
     )
 
 
@@ -233,7 +252,9 @@ def nguyen_tables_3_and_4(sources: Sources):
     columns = {title: runs for title, runs in columns.items() if any(runs.values())}
     if not columns:
         raise NotOnFile("nguyen_dec/deep-sgd")
-    fig, axes = figure(2, len(columns), width=2.5 + 4.5 * len(columns), height=9.4, sharex=True, squeeze=False)
+    fig, axes = figure(
+        2, len(columns), width=2.5 + 4.5 * len(columns), height=9.4, sharex=True, sharey="row", squeeze=False
+    )
     for (above, below), (title, runs) in zip(axes.T, columns.items()):
         for index, ((name, results), theirs) in enumerate(zip(runs.items(), ENCODER_ACC)):
             if results:
@@ -242,13 +263,18 @@ def nguyen_tables_3_and_4(sources: Sources):
                     band(ax, range(1, values.shape[1] + 1), values, ENCODERS[name], index)
                 above.plot([20.6], [theirs], marker="<", ms=9, color=color(index), clip_on=False)
         above.set(title=f"{title}: ACC (◂ his)", ylim=(0, 1))
-        below.set(title=f"{title}: loss", xlabel="epoch", ylim=(0, None), xticks=range(0, 21, 5))
+        below.set(title=f"{title}: loss", xlabel="epoch", xticks=range(0, 21, 5))
+    axes[1, 0].set_ylim(0, None)
     axes[0, 0].set_ylabel("ACC")
     axes[1, 0].set_ylabel("KL(P‖Q)")
-    fig.legend(*axes[0, 0].get_legend_handles_labels(), fontsize=11, loc="outside lower center", ncols=2)
+    seeds = {title: sorted({len(results) for results in runs.values() if results}) for title, runs in columns.items()}
+    said = "; ".join(f"{title}: {' or '.join(map(str, n))} seed{'s' * (n != [1])} a line" for title, n in seeds.items())
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    fig.legend(handles, labels, fontsize=11, loc="outside lower center", ncols=2, title=said, title_fontsize=11)
     return fig, (
         f"Accuracy (top) and Kullback-Leibler loss (bottom) of DEC against the epoch, by {' and by '.join(columns)}, a "
-        "line for each of Nguyen's encoders. Triangles at the right edge of the top panels mark his table 2."
+        "line for each of Nguyen's five encoders, the deep sigmoid one in two readings. Triangles at the right edge of "
+        f"the top panels mark his table 2 (one for both readings). {said}."
     )
 
 
@@ -260,7 +286,8 @@ def nguyen_table_5(sources: Sources):
     scatter_by_class(right, tsne(arrays["codes_20"]), arrays["y"], "After 20 epochs of DEC")
     return fig, (
         "Two t-SNE maps of the codes of 1,500 digits by the network d-512-256-128-64-10, coloured by digit: of the "
-        "autoencoder, where classes touch, and after DEC, where there are islands, several of them with two digits."
+        "autoencoder, where classes touch, and after DEC, where there are islands, several of them with two digits or "
+        "more."
     )
 
 
@@ -288,7 +315,9 @@ def bhattarai_tables_2_and_3(sources: Sources):
     for ax, (dataset, numbers) in zip(axes[0], his.items()):
         for place, (name, theirs) in enumerate(zip(METHODS, numbers)):
             if dataset == "MNIST":
-                results = sources.some(f"bhattarai_latent/{name}")
+                results = list(sources.some(f"bhattarai_latent/{name}"))
+                if "pixels" not in name:
+                    results += sources.every(f"bhattarai_latent/long-{name}")
             else:
                 results = sources.every(f"bhattarai_latent/cifar-{name}")
                 if not results and "pixels" not in name:
@@ -296,7 +325,11 @@ def bhattarai_tables_2_and_3(sources: Sources):
             for index, (split, value) in enumerate((("scores", theirs[0]), ("test_scores", theirs[1]))):
                 height = place + (index - 0.5) * 0.3
                 ax.plot([value], [height], "D", mfc="none", mec=color(index), ms=9)
-                ours = [result[split]["v_measure"] for result in results]
+                anew = split == "test_scores" and "pixels" in name
+                ours = [
+                    result["measured"]["refitted test v_measure"] if anew else result[split]["v_measure"]
+                    for result in results
+                ]
                 ax.plot(ours, [height] * len(ours), "o", color=color(index), ms=7, alpha=0.8)
         ax.set(title=dataset, xlabel="V", yticks=range(6), yticklabels=METHODS.values(), xlim=(0, None))
         ax.grid(axis="x", color="#dddddd", lw=0.8)
@@ -305,8 +338,8 @@ def bhattarai_tables_2_and_3(sources: Sources):
         axes[0, 0].plot([], [], "D", mfc="none", mec=color(index), label=f"his, {label}")
     axes[0, 0].legend(fontsize=12, loc="upper left")
     return fig, (
-        f"V-measure of six methods on {' and '.join(his)}: our runs as dots, a dot a seed, Bhattarai's "
-        "numbers as diamonds, for training and test images."
+        f"V-measure of six methods on {' and '.join(his)}: our runs as dots, a dot a run, Bhattarai's numbers as "
+        "diamonds, for training and test images (on pixels these are clustered anew)."
     )
 
 
@@ -364,7 +397,9 @@ def bhattarai_figures_4_to_7(sources: Sources):
 @drawing(BHATTARAI)
 def bhattarai_figures_8_and_9(sources: Sources):
     found = those_on_file(
-        sources, LONG | {"dense, CIFAR-10": "cifar-dense-gmm", "convolutional, CIFAR-10": "cifar-conv-gmm"}
+        sources,
+        {f"{network}, MNIST": name for network, name in LONG.items()}
+        | {"dense, CIFAR-10": "cifar-dense-gmm", "convolutional, CIFAR-10": "cifar-conv-gmm"},
     )
     fig, axes = figure(len(found), 1, width=9, height=0.6 + 2.6 * len(found), squeeze=False)
     for ax, (run, title, _) in zip(axes[:, 0], found):
@@ -386,14 +421,15 @@ def bhattarai_figures_10_to_14(sources: Sources):
         panels.append((f"convolutional, 50 epochs{conv_part}", sources.arrays(conv), 50))
     except NotOnFile:
         pass
-    fig, axes = figure(2, 3, width=12, height=8)
+    columns = (len(panels) + 1) // 2
+    fig, axes = figure(2, columns, width=4 * columns, height=8)
     for ax in axes.flat[len(panels) :]:
         ax.set_axis_off()
     for ax, (title, arrays, epoch) in zip(axes.flat, panels):
         scatter_by_class(ax, tsne(arrays[f"autoencoder_codes_{epoch}"]), arrays["y"], title)
     return fig, (
         f"t-SNE maps of the codes of 1,500 digits{part and ', trained on' + part[1:]}, coloured by digit: "
-        f"{', '.join(title for title, *_ in panels)}."
+        f"{'; '.join(title for title, *_ in panels)}."
     )
 
 
@@ -469,8 +505,8 @@ def samplawski_over_the_epochs(sources: Sources):
     ax.legend(fontsize=12, loc="lower right")
     return fig, (
         "V-measure of autoencoded k-means from the paper's start against the epoch: for several widths with the "
-        "learning rate of his log, for 256 units with the printed one, too, which stays at zero; diamonds on a dashed "
-        "line are his log for 256 units."
+        "learning rate of his log, for 256 units with the printed one, too, which is at zero up to epoch 80, where it "
+        "ends; diamonds on a dashed line are his log for 256 units."
     )
 
 
@@ -524,7 +560,7 @@ def samplawski_figure_5(sources: Sources):
     seeded = [(s, sources.every(f"samplawski_autoencoded/seeded-noise-{s}")[:1]) for s in (50, 80, 100)]
     seeded = [(s, results[0]["scores"]["v_measure"]) for s, results in seeded if results]
     if seeded:
-        ax.plot(*zip(*seeded), color=color(3), marker="P", label="ours, the same with a k-means++ start")
+        ax.plot(*zip(*seeded), color=color(3), marker="P", label="ours, our settings, k-means++ start")
     if trained:
         on_noise = [(s, result["measured"][f"noise {s} v_measure"]) for s, result in trained]
         on_clean = [(s, result["scores"]["v_measure"]) for s, result in trained]
@@ -542,8 +578,10 @@ def samplawski_figure_5(sources: Sources):
     ax.legend(fontsize=10.5, loc="upper right", ncols=2)
     return fig, (
         "V-measure against the standard deviation of the noise. Samplawski's log as dashed lines with diamonds, for "
-        "the denoising model and for k-means fitted to noisy images; ours as solid lines, among them k-means "
-        "from a k-means++ start."
+        "the denoising model and for k-means fitted to noisy images; ours as solid lines: the "
+        "denoising model, which falls as the noise in its training grows, to 0 from noise 50 on; the model that was "
+        "trained without noise, which stays close to the log; and k-means, from his start and, in our settings, from a "
+        "k-means++ start."
     )
 
 
@@ -556,8 +594,11 @@ def lee_accuracy(sources: Sources):
         "mnist": "MNIST, our λ and σ",
         "mnist-paper-share": "MNIST, his λ",
         "mnist-paper": "MNIST, his λ and σ",
-        "mnist-paper-from-scratch": "MNIST, from scratch",
-        "network-mean": "MNIST, his network",
+        "mnist-paper-from-scratch": "MNIST, his λ and σ, after one epoch",
+        "network-mean": "MNIST, their probable network, λ on means",
+        "network-sum": "the same, λ on a mean and a sum",
+        "network-swapped-mean": "the same, λ on L2, means",
+        "network-swapped-sum": "the same, λ on L2, mean and sum",
         "fashion": "Fashion-MNIST, our λ and σ",
         "fashion-paper": "Fashion-MNIST, his λ and σ",
     }
@@ -570,7 +611,7 @@ def lee_accuracy(sources: Sources):
         arrows(ax, results, place)
         ax.plot([0.9348 if "fashion" in name else 0.9506], [place], "D", mfc="none", mec=color(5), ms=10)
     ax.set(
-        title="DCRA: start (○), end (→), the paper (◇)",
+        title="DCRA: start ○, end → or |, paper ◇",
         xlabel="ACC",
         xlim=(0.2, 1),
         yticks=range(len(found)),
@@ -579,28 +620,31 @@ def lee_accuracy(sources: Sources):
     )
     return fig, (
         "Accuracy of DCRA: an arrow a seed from the k-means start to the end of training, a row a setting; diamonds "
-        "mark the paper's .9506 and .9348, which no arrow comes near."
+        "mark the paper's .9506 and .9348, which no arrow comes near. A bar is an end that hardly differs from its "
+        "start."
     )
 
 
 @drawing(LEE)
 def lee_losses(sources: Sources):
-    names = (("mnist", "MNIST"), ("fashion", "Fashion-MNIST"), ("bsds-unit", "BSDS300, σ = 1 on [0, 1]"))
-    fig, axes = figure(1, 3, width=13, height=3.9)
-    for ax, (name, title) in zip(axes, names):
+    names = {"mnist-paper-train": "MNIST", "fashion-paper": "Fashion-MNIST", "bsds-unit-paper-share": "BSDS300"}
+    fig, axes = figure(2, 3, width=13, height=7.2, sharex="col")
+    for column, (name, title) in zip(axes.T, names.items()):
         results = sources.some(f"lee_dcra/{name}")
-        for index, (column, label) in enumerate(
-            (("reconstruction", "$L_1$, train"), ("test_reconstruction", "$L_1$, test"))
-        ):
-            if column in results[0]["history"]:
-                values = curves(results, column)
-                band(ax, range(1, values.shape[1] + 1), values, label, index, ls=("-", "--")[index])
-        ax.set(title=title, xlabel="epoch")
-        ax.legend()
-    axes[0].set_ylabel("squared error, sum over pixels")
-    return (
-        fig,
-        "Reconstruction loss of DCRA against the epoch on MNIST, Fashion-MNIST and BSDS300: it falls in all three.",
+        for ax, loss, symbol in zip(column, ("reconstruction", "kmeans"), ("$L_1$", "$L_2$")):
+            for index, (prefix, label) in enumerate((("", "train"), ("test_", "test"))):
+                values = curves(results, prefix + loss)
+                band(ax, range(1, values.shape[1] + 1), values, f"{symbol}, {label}", index, ls=("-", "--")[index])
+            ax.set_ylim(0, None)
+            ax.legend(fontsize=11)
+        column[0].set_title(f"{title}, {len(results)} seed{'s' * (len(results) > 1)}")
+        column[1].set_xlabel("epoch")
+    axes[0, 0].set_ylabel("reconstruction, sum over pixels")
+    axes[1, 0].set_ylabel("squared distance to centre")
+    return fig, (
+        "Both parts of DCRA's loss, λ and σ as printed, against the epoch on MNIST, Fashion-MNIST and BSDS300: "
+        "reconstruction (top) and squared distance to the own centre (bottom), training images solid, test images "
+        "dashed."
     )
 
 
@@ -644,10 +688,11 @@ def lim_starts(sources: Sources):
     fig, ax = figure(width=10, height=5.6)
     for place, run in enumerate(settings):
         arrows(ax, sources.some(run), place)
-    ax.set(title="DCAN: from its start (○) to its end (→), an arrow a seed", xlabel="ACC", xlim=(0.5, 1))
+    ax.set(title="DCAN: start ○, end → or |, a row a seed", xlabel="ACC", xlim=(0.5, 1))
     ax.set(yticks=range(len(settings)), yticklabels=settings.values())
     ax.invert_yaxis()
     return fig, (
         "Accuracy of DCAN from its start to its end, an arrow a seed, a row a setting: arrows from a k-means start "
-        "point to the right, those from a mixture are short and mostly point to the left."
+        "point to the right; those from a mixture are short but for one and mostly point to the left. A bar is an end "
+        "that hardly differs from its start."
     )
