@@ -419,12 +419,13 @@ def _fall(result: dict, column: str) -> float:
 def _lee() -> list[Claim]:
     readings = ("mean", "sum", "swapped-mean", "swapped-sum")
     networks = [f"lee_dcra/network-{reading}" for reading in readings]
-    digits = [f"lee_dcra/mnist{reading}" for reading in ("", "-paper-share", "-paper", "-paper-from-scratch")]
+    settings = ("", "-paper-share", "-paper", "-paper-train", "-paper-from-scratch")
+    digits = [f"lee_dcra/mnist{setting}" for setting in settings]
     digits += [f"lee_dcra/network-{reading}{start}" for reading in readings for start in ("", "-scratch")]
     fashion = ["lee_dcra/fashion", "lee_dcra/fashion-paper", "lee_dcra/fashion-network-mean"]
     photographs = [f"lee_dcra/bsds-{name}" for name in ("unit", "standardized", "unit-paper-share")]
 
-    def falls(what, runs, column):
+    def falls(what, runs, column, reason=""):
         return Claim(
             LEE,
             "conclusion",
@@ -434,6 +435,7 @@ def _lee() -> list[Claim]:
             runs,
             lambda result: _fall(result, column),
             relation="above",
+            reason=reason,
         )
 
     def psnr(split, remain):
@@ -460,9 +462,9 @@ def _lee() -> list[Claim]:
             0.9506,
             digits,
             headline=True,
-            reason="20,000 images, one dense network; their probable network, on 60,000, ends at .588, and so does a "
-            "start after one epoch of reconstruction (one seed each); where digit 0 is the inlier, calling all images "
-            "outliers has .90",
+            reason="20,000 images, a dense network; their probable network, on 60,000, ends at .481 to .624 in three "
+            "readings of λ, a start after one epoch of reconstruction at .588 (one seed each); where digit 0 is the "
+            "inlier, calling all images outliers has .90",
         ),
         Claim(
             LEE,
@@ -472,7 +474,7 @@ def _lee() -> list[Claim]:
             0.9506,
             [name for name in digits if "/network-" in name],
             "measured.one_against_rest",
-            reason="calling all images outliers scores .90; the same run's ten clusters fall from .626 to .588",
+            reason="calling all images outliers scores .90; the ten clusters of these runs end below their start",
         ),
         Claim(
             LEE,
@@ -482,7 +484,8 @@ def _lee() -> list[Claim]:
             0.9348,
             fashion,
             headline=True,
-            reason="as for MNIST; no unsupervised method that we know of reaches this",
+            reason="20,000 images, a dense network; with his λ and σ the same; no unsupervised method that we know of "
+            "reaches this",
         ),
         Claim(
             LEE,
@@ -495,9 +498,19 @@ def _lee() -> list[Claim]:
             relation="better",
             reason="on average three quarters of its gain over k-means at the start is that of training longer",
         ),
-        falls("MNIST: the training loss falls", [*networks, "lee_dcra/mnist-paper-train"], "loss"),
+        falls(
+            "MNIST: the training loss falls",
+            [*networks, "lee_dcra/mnist-paper-train"],
+            "loss",
+            "with their probable network it rises, from 4 to 70 in two readings of λ: the codes spread",
+        ),
         falls("MNIST: the test loss falls", ["lee_dcra/mnist-paper-train"], "test_loss"),
-        falls("BSDS300: the training loss falls", ["lee_dcra/bsds-unit-paper-share"], "loss"),
+        falls(
+            "BSDS300: the training loss falls",
+            ["lee_dcra/bsds-unit-paper-share"],
+            "loss",
+            "it is the distance to the centres that falls; the reconstruction gets worse by 5 to 7 %",
+        ),
         falls("BSDS300: the test loss falls", ["lee_dcra/bsds-unit-paper-share"], "test_loss"),
         Claim(
             LEE,
