@@ -2,11 +2,14 @@
 
 import importlib.util
 import sys
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+
+from dclib.classroom import exercises
 
 SOLUTIONS = Path(__file__).resolve().parents[1] / "solutions"
 
@@ -190,6 +193,56 @@ def test_the_check_names_the_mistake(unit, task, code, says, capsys, monkeypatch
     getattr(check, task)(names[task])
     printed = capsys.readouterr().out
     assert "not right yet" in printed and says in printed, printed
+
+
+def off(answer, part):
+    """The answer with one part of it shifted, to where no mistake that has a name leads."""
+    if isinstance(answer, tuple):
+        return (*answer[:part], off(answer[part], part), *answer[part + 1 :])
+    return [value + 0.37 for value in answer] if isinstance(answer, list) else answer + 0.37
+
+
+# What is compared with hints: a task's answer, or the parts of it.
+COMPARED = {
+    "gaussian_mixtures": {"log_joint": [0], "e_step": [0, 1], "m_step": [0, 1, 2], "bound": [0], "tied_em": [2],
+                          "bic": [0], "mended_em": [3]},
+    "dec": {"soft_assignment": [0], "target": [0], "divergence": [0], "pull": [0, 1], "refine": [0, 2]},
+}  # fmt: skip
+CASES = [(unit, task, part) for unit, tasks in COMPARED.items() for task, parts in tasks.items() for part in parts]
+
+
+@pytest.mark.parametrize(("unit", "task", "part"), CASES)
+def test_two_mistakes_that_are_named_differ(unit, task, part, monkeypatch):
+    """Else the first of the two hints is given for both."""
+    monkeypatch.delenv("NBGRADER_EXECUTION", raising=False)
+    check = module(unit)
+    alike, n_hints = [], 0
+
+    def compare(value, hints, same=exercises.close):
+        nonlocal n_hints
+        hints = list(hints)
+        n_hints += len(hints)
+        alike.extend((one, two) for (a, one), (b, two) in combinations(hints, 2) if one != two and same(a, b))
+
+    if unit == "dec":
+        parts = ("_q", "_p", "_kl", "_pull", "_refine")
+        versions = dict(zip(COMPARED[unit], (getattr(check, name) for name in parts)))
+    else:
+        em = check.LENT["em"]
+        versions = {
+            **check.LENT,
+            "bound": lambda *_: 0.0,
+            "mended_em": lambda *mixture, n_iter: em(*mixture, tol=-1.0, max_iter=n_iter - 1),
+        }
+
+    def answer(*arguments, **options):
+        return off(versions[task](*arguments, **options), part)
+
+    answer.__name__ = task
+    monkeypatch.setattr(check, "name_mistake", compare)
+    with exercises.judging("1"):
+        getattr(check, task)(answer)
+    assert n_hints > 1 and not alike
 
 
 def test_a_cell_that_borrows_says_whose(capsys, monkeypatch):

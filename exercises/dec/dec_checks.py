@@ -61,15 +61,16 @@ def _pull(z, centers, p, alpha):
     return -slopes[0], -slopes[1]
 
 
-def _refine(z, centers, alpha, rate, n_steps, interval):
+def _refine(z, centers, alpha, rate, n_steps, interval, renew=(), loss=_kl, after=False):
+    """The last three are mistakes: when the target is renewed, what goes into the history, and that after the step."""
     losses = []
     for number in range(n_steps):
         q = _q(z, centers, alpha)
-        if number % interval == 0:
+        if number in renew if renew else number % interval == 0:
             p = _p(q)
-        losses.append(float(_kl(p, q)))
         of_z, of_centers = _pull(z, centers, p, alpha)
         z, centers = z + rate * of_z, centers + rate / len(z) * of_centers
+        losses.append(float(loss(p, _q(z, centers, alpha) if after else q)))
     return z, centers, losses
 
 
@@ -87,11 +88,22 @@ def _shares(n=30, k=4):
 
 
 def _losses(history, n):
-    if not isinstance(history, list) or any(not isinstance(value, float | int) for value in history):
+    if not isinstance(history, list) or any(isinstance(value, torch.Tensor) for value in history):
         raise Mistake("The history is a list of plain numbers: `float(loss)` makes one.")
     if len(history) != n:
         raise Mistake(f"With {n} steps the history has {n} entries; yours has {len(history)}.")
-    return history
+    return [single_number(value, "an entry of the history") for value in history]
+
+
+def _farthest(found, expected):
+    """The row in which the two are farthest apart; NaN is farther than all."""
+    apart = (found.double() - expected.double()).abs().nan_to_num(nan=math.inf, posinf=math.inf)
+    return int(apart.amax(1).argmax())
+
+
+def _exactly(row):
+    """A row for a message, with enough digits to show what `close` tells apart."""
+    return [float(f"{value:.5g}") for value in row.tolist()]
 
 
 # --- task 1 ---
@@ -105,7 +117,7 @@ def soft_assignment(function):
 def _soft_assignment(function):
     z, centers = _data()
     table = (z[:, None] - centers).square().sum(2)
-    for alpha in (1.0, 5.0):
+    for alpha in (4.0, 7.0):  # at 4 no two mistakes give the same: −(α + 1)/2 is no whole number, nor rounded to −1
         expected = _q(z, centers, alpha)
         q = tensor_of_shape(function(z.clone(), centers.clone(), alpha), (30, 4), "q (here n = 30, k = 4)")
         if close(q, expected):
@@ -128,12 +140,21 @@ def _soft_assignment(function):
                 (torch.softmax(power * torch.log1p(table), 1), "The d is to be divided by α."),
                 (torch.softmax(-(alpha + 1) * torch.log1p(table / alpha), 1), "The exponent is −(α + 1)/2: the half."),
                 (torch.softmax(-power * torch.log1p(table / alpha), 1), "Far centres have a large q: the sign."),
+                (
+                    torch.softmax(-((alpha + 1) // 2) * torch.log1p(table / alpha), 1),
+                    "Your exponent is a whole number, also where −(α + 1)/2 is none: `//` rounds, `/` does not.",
+                ),
+                (
+                    torch.softmax((-(alpha + 1) // 2) * torch.log1p(table / alpha), 1),
+                    "Your exponent is a whole number, also where −(α + 1)/2 is none: `//` rounds, `/` does not.",
+                ),
                 (torch.softmax(kernel, 1), "The kernel is no exponent: divide it by its sum."),
             ],
         )  # fmt: skip
+        i = _farthest(q, expected)
         raise Mistake(
-            f"For squared distances {rounded(table[0])} and α = {alpha} the row is {rounded(expected[0])}; "
-            f"yours is {rounded(q[0])}."
+            f"For squared distances {_exactly(table[i])} and α = {alpha} the row is {_exactly(expected[i])}; "
+            f"yours is {_exactly(q[i])}."
         )
 
 
@@ -157,7 +178,12 @@ def _target(function):
         [
             (q, "Your p is q: square it before you divide by f."),
             (sharp / f, "Your rows do not sum to 1: divide each by its sum."),
-            (sharp / sharp.sum(1, keepdim=True), "You did not divide by f, the size of the clusters."),
+            (sharp, "Yours is q²: f sums over the samples, dim=0, and then each row is divided by its own sum."),
+            (
+                sharp / sharp.sum(1, keepdim=True),
+                "You did not divide by f, the size of the clusters, or took the sum of each row for it, which is 1: f "
+                "sums over the samples, dim=0.",
+            ),
             ((q / f) / (q / f).sum(1, keepdim=True), "The square is missing: yours does not sharpen."),
             ((sharp / f) / (sharp / f).sum(0), "Your columns sum to 1: each *sample* is shared out, so each row must."),
             (
@@ -172,8 +198,10 @@ def _target(function):
             ),
         ],
     )  # fmt: skip
+    i = _farthest(p, expected)
     raise Mistake(
-        f"For the row {rounded(q[0])} and the sizes {rounded(f)} p is {rounded(expected[0])}; yours is {rounded(p[0])}."
+        f"For the row {_exactly(q[i])} and the sizes {_exactly(f)} p is {_exactly(expected[i])}; yours is "
+        f"{_exactly(p[i])}."
     )
 
 
@@ -192,25 +220,24 @@ def _divergence(function):
     if math.isnan(value):
         raise Mistake("The divergence is NaN.")
     swapped = float(_kl(q, p))
-    hints = {
-        swapped: "That is KL(Q‖P), the wrong way: in KL(P‖Q) the weights before the logarithm are p.",
-        n * right: "Yours is a sum over the samples: equation (3) is their mean.",
-        right / k: "You took the mean over the clusters, too: they are summed.",
-        right * n / k: (
+    hints = [
+        (swapped, "That is KL(Q‖P), the wrong way: in KL(P‖Q) the weights before the logarithm are p."),
+        (n * right, "Yours is a sum over the samples: equation (3) is their mean."),
+        (right / k, "You took the mean over the clusters, too: they are summed."),
+        (
+            right * n / k,
             "You exchanged the two dimensions: yours is a mean over the clusters and a sum over the samples. Sum over "
-            "the clusters, dim=1, and take the mean over the samples."
+            "the clusters, dim=1, and take the mean over the samples.",
         ),
-        right / math.log(2): "Your logarithm has base 2: the ln of equation (3) is the natural one, `torch.log`.",
-        right / math.log(10): "Your logarithm has base 10: the ln of equation (3) is the natural one, `torch.log`.",
-        -right: "The sign is wrong: it is log(p/q), and KL is never below 0.",
-        float(-(p * q.log()).sum(1).mean()): "That is the cross entropy, −Σ p log q: p log p is missing.",
-        float((p - q).square().sum(1).mean()): "That is a squared difference, no divergence.",
-        -swapped: "You have q log(p/q): the weights before the logarithm are p.",
-    }
+        (right / math.log(2), "Your logarithm has base 2: the ln of equation (3) is the natural one, `torch.log`."),
+        (right / math.log(10), "Your logarithm has base 10: the ln of equation (3) is the natural one, `torch.log`."),
+        (-right, "The sign is wrong: it is log(p/q), and KL is never below 0."),
+        (float(-(p * q.log()).sum(1).mean()), "That is the cross entropy, −Σ p log q: p log p is missing."),
+        (float((p - q).square().sum(1).mean()), "That is a squared difference, no divergence."),
+        (-swapped, "You have q log(p/q): the weights before the logarithm are p."),
+    ]
     if not same_number(value, right):
-        for wrong, hint in hints.items():
-            if same_number(value, wrong):
-                raise Mistake(hint)
+        name_mistake(value, hints, same_number)
         _on_paper(function, [[1.0, 0.0]], [[0.5, 0.5]], "1 · ln(1/0.5) + 0 = ln 2")
         _on_paper(function, [[0.5, 0.5], [0.8, 0.2]], [[0.5, 0.5], [0.5, 0.5]],
                   "(0 + 0.8 · ln 1.6 + 0.2 · ln 0.4)/2")  # fmt: skip
@@ -246,7 +273,7 @@ def pull(function):
 def _check_pull(function):
     z, centers = _data()
     p = _shares()[1]
-    for alpha in (1.0, 4.0):
+    for alpha in (4.0, 6.0):  # no two mistakes give the same: at 1 the half of α + 1 is 1, at 3 it is 2
         right = _pull(z, centers, p, alpha)
         found = parts_of(
             function(z.clone(), centers.clone(), p.clone(), alpha), 2, "two things, the pulls on z and on the centres"
@@ -271,13 +298,25 @@ def _check_pull(function):
                     (shaped((p - q) / alpha), f"The pull on {name} misses the factor 1/(1 + d/α)."),
                     (shaped(p * near), f"The pull on {name} has p where p − q must stand."),
                     (shaped((p - q) * near, 1), f"The factor (α + 1) is missing in the pull on {name}."),
+                    (
+                        shaped((p - q) * near, (alpha + 1) / 2),
+                        f"Your pull on {name} is half of it: the derivative of d by z is 2 (z − μ).",
+                    ),
                     (shaped((p - q) * near, 2), f"Your factor in the pull on {name} is 2: it is α + 1."),
+                    (
+                        shaped((p - q) / (1 + near.reciprocal() - alpha), 2),
+                        f"Your pull on {name} is that of the lesson, for α = 1.",
+                    ),
                     (shaped((p - q) * near, 2 * (alpha + 1)), f"Your pull on {name} is twice too large."),
                     (shaped((p - q) * near * alpha), f"Your pull on {name} is α times too large."),
                     (shaped((p - q) / (1 + near.reciprocal() - alpha)), f"In the pull on {name} divide d by α."),
                 ],
             )  # fmt: skip
-            raise Mistake(f"For α = {alpha} the pull on {name} begins {rounded(expected[0])}.")
+            i = _farthest(value, expected)
+            raise Mistake(
+                f"For α = {alpha} row {i} of the pull on {name} is {_exactly(expected[i])}; yours is "
+                f"{_exactly(value[i])}."
+            )
 
 
 # --- task 5 ---
@@ -302,10 +341,11 @@ def _check_refine(function):
     new_centers = tensor_of_shape(found[1], tuple(centers.shape), "the centres (second of the three results)")
     history = _losses(found[2], n_steps)
     if close(new_z, right[0]) and close(new_centers, right[1]):
-        if not all(same_number(a, b) for a, b in zip(history, right[2])):
-            raise Mistake(f"The history is the divergence *before* each step, {rounded(right[2])}.")
+        _examine_history(history, right[2], lambda **mistake: _refine(z, centers, *arguments, **mistake)[2])
         return
     always, never = (_refine(z, centers, alpha, rate, n_steps, other) for other in (1, n_steps))
+    early, late, later = (_refine(z, centers, *arguments, renew=steps) for steps in ((0, 2, 5), (0, 1, 4), (0, 4)))
+    when = "Renew the target at t = 0, interval, 2 · interval and so on: here at 0, 3 and 6, and not"
 
     def variant(order):
         a, c = z, centers
@@ -335,6 +375,9 @@ def _check_refine(function):
             "Your target moves in every step: renew it every `interval` steps only.",
         ),
         (never[:2], "Your target is that of the start: renew it every `interval` steps."),
+        (early[:2], f"{when} at 2 and 5."),
+        (late[:2], f"{when} at 1 and 4."),
+        (later[:2], f"{when} at 4."),
         (variant("sum"), "The centres move by the *mean* pull of the samples: divide by n."),
         (variant("mean"), "Each sample moves by its own pull, not by 1/n of it."),
         (variant("z only"), "Your centres did not move: both move."),
@@ -342,13 +385,34 @@ def _check_refine(function):
         (variant("one after the other"), "Both pulls come from z and centres as they are before the step."),
         (variant("away"), "You move against the pull."),
     ]
-    for (wrong_z, wrong_centers), hint in hints:
-        if close(new_z, wrong_z) and close(new_centers, wrong_centers):
-            raise Mistake(hint)
+    name_mistake((new_z, new_centers), hints, lambda a, b: close(a[0], b[0]) and close(a[1], b[1]))
+    i, k = _farthest(new_z, right[0]), _farthest(new_centers, right[1])
     raise Mistake(
-        f"After {n_steps} steps sample and centre 0 are at {rounded(right[0][0])} and {rounded(right[1][0])}; "
-        f"yours at {rounded(new_z[0])} and {rounded(new_centers[0])}."
+        f"After {n_steps} steps sample {i} is at {_exactly(right[0][i])} and centre {k} at {_exactly(right[1][k])}; "
+        f"yours are at {_exactly(new_z[i])} and {_exactly(new_centers[k])}."
     )
+
+
+def _examine_history(history, right, with_mistake):
+    def same(mine, theirs):
+        return all(same_number(a, b) for a, b in zip(mine, theirs))
+
+    if same(history, right):
+        return
+    hints = [
+        (with_mistake(after=True), "The history is the divergence *before* each step: yours is that after it."),
+        (
+            with_mistake(loss=lambda p, q: _kl(q, p)),
+            "Your history has the divergence the wrong way round: KL(P‖Q), not KL(Q‖P).",
+        ),
+        (
+            with_mistake(loss=lambda p, q: _kl(_p(q), q)),
+            "Your history takes a new target in each step: its p is that of the pull, which stands still in between.",
+        ),
+        (with_mistake(loss=lambda p, q: len(q) * _kl(p, q)), "Your history holds sums over the samples: take means."),
+    ]
+    name_mistake(history, hints, same)
+    raise Mistake(f"The history is the divergence *before* each step, {rounded(right)}; yours is {rounded(history)}.")
 
 
 # --- task 6 ---
@@ -405,8 +469,9 @@ def _mended_training(function):
         raise Mistake("Your target is that of the start: it is computed anew in each step, but it is not learned.")
     if close(new_z, z):
         raise Mistake("Your samples did not move: the *target* must be cut from the graph, not q.")
-    expected = _by_autograd(z, centers, rate, n_steps, "right")
+    expected = _by_autograd(z, centers, rate, n_steps, "right")[0]
+    i = _farthest(new_z, expected)
     raise Mistake(
-        f"After {n_steps} steps sample 0 should be at {rounded(expected[0][0])}; yours is at {rounded(new_z[0])}. "
+        f"After {n_steps} steps sample {i} should be at {_exactly(expected[i])}; yours is at {_exactly(new_z[i])}. "
         "Mend the mistake, and leave the rest as it is."
     )

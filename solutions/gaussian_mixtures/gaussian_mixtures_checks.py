@@ -5,9 +5,21 @@ When your work is graded, the same checks run in the teacher's process, and more
 
 import math
 
+import numpy as np
 import torch
 
-from dclib.classroom.exercises import Mistake, Tasks, close, kind, parts_of, rounded, single_number, tensor_of_shape
+from dclib.classroom.exercises import (
+    Mistake,
+    Tasks,
+    close,
+    kind,
+    name_mistake,
+    parts_of,
+    rounded,
+    same_number,
+    single_number,
+    tensor_of_shape,
+)
 
 TASKS = Tasks("log_joint", "e_step", "m_step", "bound", "em", "tied_em", "bic", "mended_em")
 
@@ -17,6 +29,12 @@ FORBIDDEN = ("dclib.gmm", "sklearn.mixture")
 
 def _tensor(*rows):
     return torch.tensor(rows, dtype=torch.float64)
+
+
+def _farthest(found, expected):
+    """The place, one number for each dimension, where the two are farthest apart; NaN is farther than all."""
+    apart = (found.double() - expected.double()).abs().nan_to_num(nan=math.inf, posinf=math.inf)
+    return [int(place) for place in np.unravel_index(int(apart.argmax()), apart.shape)]
 
 
 # --- dclib's versions, for tasks that have not passed ---
@@ -170,10 +188,8 @@ def _log_joint(function):
         ),
     }
     if not close(J, expected):
-        for hint, values in other.items():
-            if close(J, values):
-                raise Mistake(hint)
-        i, k = (~((J - expected).abs() <= 1e-3)).nonzero()[0].tolist()
+        name_mistake(J, ((values, hint) for hint, values in other.items()))
+        i, k = _farthest(J, expected)
         raise Mistake(
             f"For the sample {X[i].tolist()}, the weight {weights[k]:g}, the mean {means[k].tolist()} and the "
             f"covariance {covariances[k].tolist()} the quadratic form is {squares[i, k]:.4f}, the determinant "
@@ -185,12 +201,20 @@ def _log_joint(function):
     covariances = torch.stack([0.01 * torch.eye(d), 100 * torch.eye(d)]).double()
     J = tensor_of_shape(function(X, _tensor(0.5, 0.5), means, covariances), (1, 2), "the table (here n = 1, k = 2)")
     value = [math.log(0.5) - d / 2 * (1 / v + math.log(v) + math.log(2 * math.pi)) for v in (0.01, 100)]
-    if not close(J, _tensor(value)):
-        raise Mistake(
-            f"In {d} dimensions the log densities are {value[0]:.1f} and {value[1]:.1f}; yours are "
-            f"{', '.join(f'{v:.1f}' for v in J[0].tolist())}. A density of e^{value[0]:.0f} is 0 for the computer, and "
-            f"so is a determinant of 0.01^{d}: compute neither, only their logarithms."
+    if not close(J[0], _tensor(*value)):
+        constant = math.log(2 * math.pi) * (d / 2 - 1)
+        if torch.allclose(J[0].double(), _tensor(*value) + constant, rtol=1e-6):
+            raise Mistake(f"Your term with 2π is right for d = 2 only: it is d/2 · log 2π, here with d = {d}.")
+        text = (
+            f"In {d} dimensions, with covariances of 0.01 and of 100 times the identity, the log densities are "
+            f"{value[0]:.1f} and {value[1]:.1f}; yours are {', '.join(f'{v:.1f}' for v in J[0].tolist())}."
         )
+        if not J.isfinite().all():
+            text += (
+                f" A density of e^{value[0]:.0f} is 0 for the computer, and so is a determinant of 0.01^{d}: compute "
+                "neither, only their logarithms."
+            )
+        raise Mistake(text)
     X, one = _tensor([2.0]), torch.ones(2, 1, 1).double()
     J = tensor_of_shape(
         function(X, _tensor(0.0, 1.0), _tensor([0.0], [2.0]), one), (1, 2), "the table (here n = 1, k = 2)"
@@ -210,16 +234,16 @@ def e_step(function):
 
 
 def _e_step(function):
-    # On a line, both variances 1: the odds are π_1/π_2 · exp(2x) for means 1 and -1.
-    means, covariances = _tensor([1.0], [-1.0]), torch.ones(2, 1, 1).double()
+    # On a line, all variances 1. Three components on one feature: an answer that takes two, or k = d, is found.
+    means, covariances = _tensor([1.0], [-1.0], [0.0]), torch.ones(3, 1, 1).double()
 
     def run(samples, weights):
         answer = function(_tensor(*samples)[:, None], _tensor(*weights), means, covariances)
         r, log_p = parts_of(answer, 2, "two things, `r, log_p`")
         if isinstance(r, torch.Tensor) and r.ndim == 1 and isinstance(log_p, torch.Tensor) and log_p.ndim == 2:
             raise Mistake("Return the responsibilities first and log p second; yours look exchanged.")
-        r = tensor_of_shape(r, (len(samples), 2), "the responsibilities (here k = 2)").double()
-        if isinstance(log_p, float) or isinstance(log_p, torch.Tensor) and log_p.ndim == 0:
+        r = tensor_of_shape(r, (len(samples), 3), "the responsibilities (here k = 3)").double()
+        if isinstance(log_p, float) or isinstance(log_p, torch.Tensor | np.ndarray | np.generic) and log_p.ndim == 0:
             raise Mistake(
                 "log p is one number for each *sample*, of shape (n,): yours is a single one, a sum or a mean."
             )
@@ -227,11 +251,11 @@ def _e_step(function):
             raise Mistake("Your log p has shape (n, 1); it must have shape (n,).")
         return r, tensor_of_shape(log_p, (len(samples),), "log p").double()
 
-    X = [0.0, 0.5, -1.0]
-    joint = _log_joint_of_dclib(_tensor(*X)[:, None], _tensor(0.3, 0.7), means, covariances).double()
+    X, pi = [0.0, 0.5, -1.0], [0.3, 0.5, 0.2]
+    joint = _log_joint_of_dclib(_tensor(*X)[:, None], _tensor(*pi), means, covariances).double()
     density = joint.exp()
     expected, log_p_expected = density / density.sum(1, keepdim=True), density.sum(1).log()
-    r, log_p = run(X, [0.3, 0.7])
+    r, log_p = run(X, pi)
     hints = {
         "These are the joint densities: divide each row by its sum.": density,
         "You divided by the sum over the *samples*: each row, a sample, must sum to 1.": density / density.sum(0),
@@ -240,20 +264,19 @@ def _e_step(function):
         "You subtracted the largest entry of each row above the line only: divide exp(a − m) by the sum of the same "
         "exp(a − m).": expected / density.amax(1, keepdim=True),
         "These are logarithms of responsibilities: take `exp` at the end.": expected.log(),
-        "The weights count twice: log_joint has log π_k in it already.": _rows(density * _tensor(0.3, 0.7)),
-        "The weights are missing: a rare component must get less.": _rows(density / _tensor(0.3, 0.7)),
+        "The weights count twice: log_joint has log π_k in it already.": _rows(density * _tensor(*pi)),
+        "The weights are missing: a rare component must get less.": _rows(density / _tensor(*pi)),
         "You made the decision hard: a responsibility is a share, not 0 or 1.": (
-            torch.nn.functional.one_hot(density.argmax(1), 2).double()
+            torch.nn.functional.one_hot(density.argmax(1), 3).double()
         ),
         "You took `softmax` of densities: it wants their logarithms.": density.softmax(1),
     }
     if not close(r, expected):
-        for hint, values in hints.items():
-            if close(r, values):
-                raise Mistake(hint)
+        name_mistake(r, ((values, hint) for hint, values in hints.items()))
+        i, _ = _farthest(r, expected)
         raise Mistake(
-            f"For the sample {X[0]:g} the joint densities are {_listed(density[0])}, so the responsibilities are "
-            f"{_listed(expected[0])}; yours are {_listed(r[0])}."
+            f"For the sample {X[i]:g} the joint densities are {_listed(density[i])}, so the responsibilities are "
+            f"{_listed(expected[i])}; yours are {_listed(r[i])}."
         )
     hints = {
         "Your second result is p(x): return its logarithm.": density.sum(1),
@@ -265,30 +288,29 @@ def _e_step(function):
         "exp(a − m).": log_p_expected - joint.max(1).values,
         "Your log p has the wrong sign.": -log_p_expected,
         "You took the mean over the components: p(x) is the *sum*, the weights are in it already.": (
-            log_p_expected - math.log(2)
+            log_p_expected - math.log(3)
         ),
     }
     if not close(log_p, log_p_expected):
-        for hint, values in hints.items():
-            if close(log_p, values):
-                raise Mistake(hint)
+        name_mistake(log_p, ((values, hint) for hint, values in hints.items()))
+        (i,) = _farthest(log_p, log_p_expected)
         raise Mistake(
-            f"For the sample {X[0]:g} the joint densities are {_listed(density[0])}, so log p = "
-            f"{log_p_expected[0]:.4f}; yours is {log_p[0]:.4f}."
+            f"For the sample {X[i]:g} the joint densities are {_listed(density[i])}, so log p = "
+            f"{log_p_expected[i]:.4f}; yours is {log_p[i]:.4f}."
         )
-    r, log_p = run([100.0, -80.0], [0.3, 0.7])
-    far = _tensor(math.log(0.3) - 99**2 / 2, math.log(0.7) - 79**2 / 2) - math.log(2 * math.pi) / 2
-    if not close(r, torch.eye(2).double()) or not close(log_p, far):
+    r, log_p = run([100.0, -80.0], pi)
+    far = _tensor(math.log(pi[0]) - 99**2 / 2, math.log(pi[1]) - 79**2 / 2) - math.log(2 * math.pi) / 2
+    if not close(r, torch.eye(3).double()[:2]) or not close(log_p, far):
         raise Mistake(
-            f"For the samples 100 and −80, far from both means, the responsibilities are (1, 0) and (0, 1), and log p "
-            f"is {far[0]:.1f} and {far[1]:.1f}; yours are {_listed(r[0])} and {_listed(r[1])}, and "
+            f"For the samples 100 and −80, far from all means, the responsibilities are (1, 0, 0) and (0, 1, 0), and "
+            f"log p is {far[0]:.1f} and {far[1]:.1f}; yours are {_listed(r[0])} and {_listed(r[1])}, and "
             f"{_listed(log_p)}. The densities there are 0 for the computer: 0/0 is NaN, log 0 is −∞. Subtract the "
             "largest "
             "entry of a row before `exp`."
         )
-    r, log_p = run([2.0], [0.0, 1.0])
-    if not close(r, _tensor([0.0, 1.0])):
-        raise Mistake(f"With the weights 0 and 1 the responsibilities are (0, 1); yours are {_listed(r[0])}.")
+    r, log_p = run([2.0], [0.0, 1.0, 0.0])
+    if not close(r, _tensor([0.0, 1.0, 0.0])):
+        raise Mistake(f"With the weights 0, 1 and 0 the responsibilities are (0, 1, 0); yours are {_listed(r[0])}.")
 
 
 def _rows(values):
@@ -308,25 +330,26 @@ def m_step(function):
 
 
 def _m_step(function):
-    X = _tensor([0.0, 0.0], [2.0, 0.0], [4.0, 4.0], [8.0, 4.0])
-    r = _tensor([1.0, 0.0], [1.0, 0.0], [0.5, 0.5], [0.0, 1.0])
+    # Three components of two features, so that an answer that takes one number for the other is found.
+    X = _tensor([0.0, 0.0], [2.0, 0.0], [4.0, 4.0], [8.0, 4.0], [8.0, 0.0], [0.0, 8.0])
+    r = _tensor([1.0, 0, 0], [1.0, 0, 0], [0.5, 0.5, 0], [0, 1.0, 0], [0, 0.5, 0.5], [0, 0, 1.0])
     n = r.sum(0)
-    weights, means = _tensor(0.625, 0.375), _tensor([1.6, 0.8], [20 / 3, 4.0])
+    weights, means = _tensor(2.5, 2.0, 1.5) / 6, _tensor([1.6, 0.8], [7.0, 3.0], [8 / 3, 16 / 3])
     scatter = torch.stack([sum(p * torch.outer(x - m, x - m) for p, x in zip(r[:, k], X)) for k, m in enumerate(means)])
     reg = 0.25
 
     answer = parts_of(function(X, r, reg=reg), 3, "three things, `weights, means, covariances`")
-    w = tensor_of_shape(answer[0], (2,), "the weights (here k = 2)").double()
-    m = tensor_of_shape(answer[1], (2, 2), "the means (here k = 2, d = 2)").double()
-    C = tensor_of_shape(answer[2], (2, 2, 2), "the covariances (here k = 2, d = 2)").double()
+    w = tensor_of_shape(answer[0], (3,), "the weights (here k = 3)").double()
+    m = tensor_of_shape(answer[1], (3, 2), "the means (here k = 3, d = 2)").double()
+    C = tensor_of_shape(answer[2], (3, 2, 2), "the covariances (here k = 3, d = 2)").double()
     ridge = reg * torch.eye(2).double()
-    hard = torch.nn.functional.one_hot(r.argmax(1), 2).double()
+    hard = torch.nn.functional.one_hot(r.argmax(1), 3).double()
     _same(
         w,
         weights,
         {
             "Your weights are counts: divide by the number of samples, so that they sum to 1.": n,
-            "Your weights are all equal: n_k is the sum of column k of r.": torch.full((2,), 0.5).double(),
+            "Your weights are all equal: n_k is the sum of column k of r.": torch.full((3,), 1 / 3).double(),
             "Your weights come from the squares of r: n_k is the sum of r itself.": r.square().mean(0),
             "You counted each sample for its largest responsibility only: it counts for each component by its share.": (
                 hard.mean(0)
@@ -342,11 +365,13 @@ def _m_step(function):
             "Your means are sums: divide row k by n_k.": means * n[:, None],
             "You divided by the number of all samples: the mean of component k is divided by n_k.": means
             * n[:, None]
-            / 4,
+            / 6,
             "You counted each sample for its largest responsibility only: it counts for each component by its share.": (
                 hard.T @ X / hard.sum(0)[:, None]
             ),
-            "You summed over the wrong dimension: n_k is the sum over the samples.": X.mean(0).expand(2, 2),
+            "These are means of all samples: r is missing, by which a sample counts for a component.": (
+                X.mean(0).expand(3, 2)
+            ),
             "In your means the responsibilities are squared: each sample counts by its share itself.": (
                 r.square().T @ X / n[:, None]
             ),
@@ -365,7 +390,7 @@ def _m_step(function):
     scatters = {
         "": right,
         "Your covariances are sums: divide by n_k.": scatter,
-        "You divided by the number of all samples: the covariance of component k is divided by n_k.": scatter / 4,
+        "You divided by the number of all samples: the covariance of component k is divided by n_k.": scatter / 6,
         "You divided by n_k − 1: maximum likelihood divides by n_k.": scatter / (each - 1),
         "These are means of xxᵀ: subtract the mean from each sample first.": (share * X).mT @ X / each,
         "You measured from the mean of all samples: each component has its own, the one you have just computed.": (
@@ -395,14 +420,13 @@ def _same(value, expected, hints, one, many):
         return
     if value.isnan().any():
         raise Mistake(f"There is NaN in the {many}: what do you divide by?")
-    for hint, wrong in hints.items():
-        if close(value, wrong):
-            raise Mistake(hint)
+    name_mistake(value, ((wrong, hint) for hint, wrong in hints.items()))
     k = next(k for k in range(len(expected)) if not close(value[k], expected[k]))
     right, yours = (str((10000 * part[k]).round().div(10000).tolist()) for part in (expected, value))
     raise Mistake(
-        "For the samples (0, 0), (2, 0), (4, 4), (8, 4) with the responsibilities (1, 0), (1, 0), (½, ½), (0, 1) "
-        f"and reg = 0.25 the {one} of component {k} is {right}; yours is {yours}."
+        "For the samples (0, 0), (2, 0), (4, 4), (8, 4), (8, 0), (0, 8) with the responsibilities (1, 0, 0), "
+        f"(1, 0, 0), (½, ½, 0), (0, 1, 0), (0, ½, ½), (0, 0, 1) and reg = 0.25 the {one} of component {k} is {right}; "
+        f"yours is {yours}."
     )
 
 
@@ -422,22 +446,21 @@ def _bound(function):
     energy, entropy = float((r * joint).sum()), -float((r * r.log()).sum())
     expected = (energy + entropy) / 3
     B = single_number(function(X, r, *mixture), "the bound")
-    hints = {
-        expected * 3: "Your bound is a sum over the samples: (5) is a mean, divided by n.",
-        expected / 2: "You took the mean over all entries of the table: sum over k, then the mean over i.",
-        energy / 3: "The entropy is missing: the − log r of (5).",
-        (energy - entropy) / 3: "The entropy has the wrong sign: minus log r, so that the bound becomes larger.",
-        entropy / 3: "The joint density is missing: only the entropy is left.",
-        float(joint.logsumexp(1).mean()): (
+    hints = [
+        (expected * 3, "Your bound is a sum over the samples: (5) is a mean, divided by n."),
+        (expected / 2, "You took the mean over all entries of the table: sum over k, then the mean over i."),
+        (energy / 3, "The entropy is missing: the − log r of (5)."),
+        ((energy - entropy) / 3, "The entropy has the wrong sign: minus log r, so that the bound becomes larger."),
+        (entropy / 3, "The joint density is missing: only the entropy is left."),
+        (
+            float(joint.logsumexp(1).mean()),
             "This is the log-likelihood itself, which does not depend on r. The bound does: it takes the mean of "
-            "logarithms, not the logarithm of a mean."
+            "logarithms, not the logarithm of a mean.",
         ),
-        -expected: "Your bound has the wrong sign.",
-    }
+        (-expected, "Your bound has the wrong sign."),
+    ]
     if not math.isclose(B, expected, rel_tol=1e-4):
-        for value, hint in hints.items():
-            if math.isclose(B, value, rel_tol=1e-4):
-                raise Mistake(hint)
+        name_mistake(B, hints, same_number)
         raise Mistake(
             f"Here Σ r log(joint) = {energy:.4f} and −Σ r log r = {entropy:.4f}, so the bound of the three samples is "
             f"{expected:.4f}; yours is {B:.4f}."
@@ -470,7 +493,7 @@ def em(function):
 
 
 def _em(function):
-    _examine_loop(function, _em_of_dclib, torch.stack([torch.eye(2), torch.eye(2)]).double())
+    _examine_loop(function, _em_of_dclib, torch.eye(2).double().repeat(3, 1, 1))
 
 
 def tied_em(function):
@@ -480,12 +503,15 @@ def tied_em(function):
 
 def _tied_em(function):
     start = torch.eye(2).double()
-    X = _tensor([0.0, 0.0], [1.0, 0.0], [10.0, 0.0], [10.0, 1.0], [10.0, 2.0], [10.0, 3.0])
-    _, _, C, _ = _four_results(
-        function(X, _tensor(0.5, 0.5), _tensor([0.0, 0.0], [10.0, 0.0]), start, max_iter=1), 2, 2, (2, 2)
+    groups = (
+        _tensor([0.0, 0.0], [1.0, 0.0]),
+        _tensor([10.0, 0.0], [10.0, 1.0], [10.0, 2.0], [10.0, 3.0]),
+        _tensor([0.0, 30.0], [3.0, 30.0], [0.0, 33.0], [3.0, 33.0]),
     )
-    own = torch.stack([_tensor([0.25, 0.0], [0.0, 0.0]), _tensor([0.0, 0.0], [0.0, 1.25])])
-    weighted, ridge = own[0] / 3 + own[1] * 2 / 3, 1e-6 * torch.eye(2).double()
+    X, centers = torch.cat(groups), torch.stack([group[0] for group in groups])
+    _, _, C, _ = _four_results(function(X, torch.full((3,), 1 / 3).double(), centers, start, max_iter=1), 3, 2, (2, 2))
+    own = torch.stack([torch.cov(group.T, correction=0) for group in groups])
+    weighted, ridge = _tensor([0.95, 0.0], [0.0, 1.4]), 1e-6 * torch.eye(2).double()
     hints = {
         "Your covariance is the plain mean of the components': one that has more samples counts more.": own.mean(0),
         "Your covariance is the sum of the components': divide, since all responsibilities together sum to n.": own.sum(
@@ -494,22 +520,21 @@ def _tied_em(function):
         "You measured from the mean of all samples: in (6) each sample is measured from its component's mean.": (
             torch.cov(X.T, correction=0)
         ),
-        "Your covariance is a sum: divide by n, the sum of all responsibilities.": 6 * weighted,
-        "You divided by n · K: all responsibilities together sum to n.": weighted / 2,
+        "Your covariance is a sum: divide by n, the sum of all responsibilities.": 10 * weighted,
+        "You divided by n · K: all responsibilities together sum to n.": weighted / 3,
         "You took the covariance of one component: all components share the one that fits all of them.": own[0],
-        "You took the covariance of the last component: all components share the one that fits all of them.": own[1],
+        "You took the covariance of the last component: all components share the one that fits all of them.": own[2],
         "You kept only the variance of all features together: the shape is a full d × d matrix.": (
             weighted.trace() / 2 * torch.eye(2).double()
         ),
         "The covariance did not change: maximise (6).": start,
     }
     if not close(C.double(), weighted + ridge):
-        for hint, values in hints.items():
-            if close(C, values + ridge) or close(C, values):
-                raise Mistake(hint)
+        name_mistake(C, ((values, hint) for hint, values in hints.items()))
         raise Mistake(
             "The samples (0, 0) and (1, 0) belong to the first mean, (10, 0), (10, 1), (10, 2) and (10, 3) to the "
-            "second. Around their means the squares are 0.5 in the first and 5 in the second feature, so Σ is "
+            "second, (0, 30), (3, 30), (0, 33) and (3, 33) to the third. Around their means the squares are "
+            "0.5 + 0 + 9 in the first and 0 + 5 + 9 in the second feature, and there are ten samples, so Σ is "
             f"{weighted.tolist()}; yours is {[[round(v, 4) for v in row] for row in C.tolist()]}."
         )
     _examine_loop(function, _tied_em_of_dclib, start)
@@ -526,26 +551,27 @@ def _four_results(answer, k, d, shape):
     if not isinstance(answer[3], list):
         raise Mistake(f"The history is a list of numbers; yours is a {kind(answer[3])}.")
     for value in answer[3]:
-        if not isinstance(value, float | int):
+        if isinstance(value, torch.Tensor):
             raise Mistake(f"The history must hold plain numbers; yours holds a {kind(value)}: `float(…)` makes one.")
     if not answer[3]:
         raise Mistake("The history is empty: append the mean log-likelihood of each E-step.")
-    return answer
+    return *answer[:3], [single_number(value, "an entry of the history") for value in answer[3]]
 
 
 def _examine_loop(function, reference, first):
-    g = torch.Generator().manual_seed(4)
-    X = torch.randn(90, 2, generator=g).double() * _tensor(2.0, 0.7)
+    g = torch.Generator().manual_seed(5)
+    X = torch.randn(90, 2, generator=g).double() * _tensor(1.0, 0.8)
     X[40:] += _tensor(3.0, 1.0)
-    start = _tensor(0.5, 0.5), _tensor([-4.0, 0.0], [-3.0, 0.5]), first
+    X[70:] += _tensor(-2.0, 3.0)
+    start = torch.full((3,), 1 / 3).double(), _tensor([-2.0, 0.0], [0.0, 0.5], [0.0, 6.0]), first
 
     def run(**options):
         return _four_results(
-            function(X.clone(), *(part.clone() for part in start), **options), 2, 2, tuple(first.shape)
+            function(X.clone(), *(part.clone() for part in start), **options), 3, 2, tuple(first.shape)
         )
 
     def likelihood(found):
-        covariances = found[2].double() if first.ndim == 3 else found[2].double().expand(2, 2, 2)
+        covariances = found[2].double() if first.ndim == 3 else found[2].double().expand(3, 2, 2)
         return float(_log_joint_of_dclib(X, found[0].double(), found[1].double(), covariances).logsumexp(1).mean())
 
     found = run(max_iter=1)
@@ -602,6 +628,30 @@ def _examine_loop(function, reference, first):
         raise Mistake(
             "What you return is less likely than your history says: return the parameters of the last M-step."
         )
+    # One tol that every rise is below, and one between the second rise and the third.
+    known = reference(X, *start, tol=-1.0, max_iter=30)[3]
+    rises = [b - a for a, b in zip(known, known[1:])]
+    for tol, n in ((1e9, 2), ((rises[1] + rises[2]) / 2, 4)):
+        found = run(tol=tol, max_iter=30)
+        count = len(found[3])
+        # The value of what is returned may follow. It does not in a loop that is late by one iteration.
+        if count == n or count == n + 1 and abs(found[3][-1] - likelihood(found)) < 1e-4:
+            continue
+        if count == n + 1:
+            raise Mistake(
+                f"With tol = {tol:.3g} your loop ends one iteration late: compare the last two entries of the history."
+            )
+        if tol > 1:
+            raise Mistake(
+                f"With tol = 1e9 any rise is less than tol, so that {n} iterations must do; your history has {count} "
+                "entries. Does your loop compare with the `tol` that it is given?"
+            )
+        if count == next((t + 2 for t, rise in enumerate(rises) if len(X) * rise < tol), 30):
+            raise Mistake("You compare the rise of a *sum* over the samples with tol: it is that of their mean.")
+        raise Mistake(
+            f"The mean log-likelihood rises by {', '.join(f'{rise:.4f}' for rise in rises[:4])}, … With tol = "
+            f"{tol:.4f} the history has {n} entries; yours has {count}. Compare history[-1] − history[-2] with `tol`."
+        )
 
 
 # --- task 7 ---
@@ -613,47 +663,54 @@ def bic(function):
 
 
 def _bic(function):
-    n, k, d, value = 200, 4, 2, -2.0
-    log_n = math.log(n)
+    n, k, d, value = 200, 5, 4, -2.0
+    free, price, total = {"full": 74, "tied": 34}, math.log(n), -2 * n * value
+    expected = {shape: total + P * price for shape, P in free.items()}
+    answers = {shape: single_number(function(value, n, k, d, shape), "BIC") for shape in free}
+    # Two numbers for each mistake, full and tied: with K full covariances K·d numbers are the means or all diagonals.
+    counts = [
+        ((75, 35), "You count K weights: they sum to 1, so the last one follows from the others."),
+        ((70, 30), "The weights are missing: K − 1 of them are free."),
+        ((71, 31), "You count a single weight: K − 1 of them are free."),
+        ((54, 14), "The means are missing: K of them, with d numbers each."),
+        ((59, 19), "You count one number for each mean: K means have K · d numbers."),
+        ((58, 18), "You count a single mean: K means have K · d numbers."),
+        ((54, 30), "The diagonal counts, too: a symmetric matrix has d (d + 1)/2 free numbers."),
+        ((44, 28), "You count only the diagonals of the covariances."),
+        (
+            (104, 40),
+            "You count d² numbers a covariance: it is symmetric, so half of what is off the diagonal is not free.",
+        ),
+        ((34, 34), "The full shape has a covariance for each component; you count one."),
+        ((74, 74), "Yours gives the same for both shapes: a tied mixture has one covariance, a full one has K."),
+        ((74, 25), "For the tied shape you count a single number: it is one d × d covariance."),
+    ]
+    sums = [
+        (-2 * value, price, "You took the mean log-likelihood: (7) has the sum over all samples, n times as much."),
+        (total / 2, price, "The 2 before the log-likelihood is missing."),
+        (-total, price, "The log-likelihood has the wrong sign: a likely model must have a low BIC."),
+        (total, -price, "The price has the wrong sign: each free number makes BIC larger."),
+        (-total, -price, "Your BIC is upside down: lower is better in (7)."),
+        (total, 2, "The price of a free number is log n, not 2: that is another criterion (AIC)."),
+        (total, math.log10(n), "You took the logarithm to base 10: (7) has the natural one."),
+        (total, n, "The price of a free number is log n, not n."),
+        (total, price / 2, "The price of a free number is log n: yours is half of it."),
+        (total, math.log(k), "The price of a free number is the log of the number of *samples*."),
+    ]
+    hints = [([total + P * price for P in pair], hint) for pair, hint in counts]
+    hints += [([first + P * each for P in free.values()], hint) for first, each, hint in sums]
 
-    def of(free, total=-2 * n * value, price=log_n):
-        return total + free * price
+    def same(mine, theirs):
+        return all(math.isclose(a, b, rel_tol=1e-5) for a, b in zip(mine, theirs))
 
-    answers = {shape: single_number(function(value, n, k, d, shape), "BIC") for shape in ("full", "tied")}
-    free = {"full": 23, "tied": 14}
-    hints = {
-        of(24): "You count K weights: they sum to 1, so the last one follows from the others.",
-        of(20): "The weights are missing: K − 1 of them are free.",
-        of(14): "The full shape has a covariance for each component; you count one.",
-        of(15): "The means are missing: K of them, with d numbers each.",
-        of(27): "You count d² numbers a covariance: it is symmetric, so half of what is off the diagonal is not free.",
-        of(19): "You count only the diagonals of the covariances.",
-        of(23, -2 * value): "You took the mean log-likelihood: (7) has the sum over all samples, n times as much.",
-        of(23, -n * value): "The 2 before the log-likelihood is missing.",
-        of(23, 2 * n * value): "The log-likelihood has the wrong sign: a likely model must have a low BIC.",
-        of(-23): "The price has the wrong sign: each free number makes BIC larger.",
-        -of(23): "Your BIC is upside down: lower is better in (7).",
-        of(23, price=2): "The price of a free number is log n, not 2: that is another criterion (AIC).",
-        of(23, price=math.log10(n)): "You took the logarithm to base 10: (7) has the natural one.",
-        of(23, price=n): "The price of a free number is log n, not n.",
-        of(23, price=log_n / 2): "The price of a free number is log n: yours is half of it.",
-        of(23, price=math.log(k)): "The price of a free number is the log of the number of *samples*.",
-    }
-    if not math.isclose(answers["full"], of(23), rel_tol=1e-5):
-        for wrong, hint in hints.items():
-            if math.isclose(answers["full"], wrong, rel_tol=1e-5):
-                raise Mistake(hint)
-    if not math.isclose(answers["tied"], of(14), rel_tol=1e-5):
-        if math.isclose(answers["tied"], answers["full"]):
-            raise Mistake("Yours gives the same for both shapes: a tied mixture has one covariance, a full one has K.")
-        if math.isclose(answers["tied"], of(11 + 1), rel_tol=1e-5):
-            raise Mistake("For the tied shape you count a single number: it is one d × d covariance.")
+    if not same(answers.values(), expected.values()):
+        name_mistake(answers.values(), hints, same)
     for shape, answer in answers.items():
-        if not math.isclose(answer, of(free[shape]), rel_tol=1e-5):
-            counted = (answer + 2 * n * value) / log_n
+        if not math.isclose(answer, expected[shape], rel_tol=1e-5):
             raise Mistake(
-                f"For 4 components in 2 dimensions, {shape}, P = {free[shape]}, and BIC is {of(free[shape]):.2f} for a "
-                f"mean log-likelihood of −2 on 200 samples; yours is {answer:.2f}, as if P were {counted:.2f}."
+                f"For {k} components in {d} dimensions, {shape}, P = {free[shape]}, and BIC is {expected[shape]:.2f} "
+                f"for a mean log-likelihood of −2 on {n} samples; yours is {answer:.2f}, as if P were "
+                f"{(answer - total) / price:.2f}."
             )
 
 
@@ -687,9 +744,8 @@ def _mended_em(function):
     }
     expected = float(joint.logsumexp(1).mean())
     if not math.isclose(history[0], expected, rel_tol=1e-6):
-        for hint, wrong in hints.items():
-            if math.isclose(history[0], float(wrong.logsumexp(1).mean()), rel_tol=1e-6):
-                raise Mistake(hint)
+        values = ((float(wrong.logsumexp(1).mean()), hint) for hint, wrong in hints.items())
+        name_mistake(history[0], values, lambda a, b: math.isclose(a, b, rel_tol=1e-6))
         raise Mistake(
             f"The log-likelihood of the parameters that you are given is {expected:.5f}; the first entry of your "
             f"history is {history[0]:.5f}. Compare your joint with that of task 1."

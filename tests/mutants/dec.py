@@ -107,6 +107,7 @@ def pull(z, centers, p, alpha):
 """,
     },
     "refine": {
+        "a number by NumPy": _refine(keep="history.append(__import__('numpy').mean(divergence(p, q).numpy()))"),
         "without the other tasks": """
 def refine(z, centers, alpha, rate, n_steps, interval):
     history = []
@@ -189,6 +190,10 @@ WRONG = {
             _SOFT + "    k = (1 + d / alpha) ** (-(alpha + 1))\n    return k / k.sum(1, keepdim=True)\n",
             "the half",
         ),
+        "exponent of whole numbers": (
+            _SOFT + "    k = (1 + d / alpha) ** (-(alpha + 1) // 2)\n    return k / k.sum(1, keepdim=True)\n",
+            "`//` rounds",
+        ),
         "far is near": (
             _SOFT + "    k = (1 + d / alpha) ** ((alpha + 1) / 2)\n    return k / k.sum(1, keepdim=True)\n",
             "Far centres have a large q",
@@ -231,7 +236,11 @@ WRONG = {
         ),
         "f of the sample": (
             "def target(q):\n    w = q**2 / q.sum(1, keepdim=True)\n    return w / w.sum(1, keepdim=True)\n",
-            "You did not divide by f",
+            "f sums over the samples, dim=0",
+        ),
+        "f of the sample, not normalised": (
+            "def target(q):\n    return q**2 / q.sum(1, keepdim=True)\n",
+            "f sums over the samples, dim=0",
         ),
     },
     "divergence": {
@@ -279,6 +288,8 @@ WRONG = {
         ),
         "p alone": (_PULL + "    return both((alpha + 1) * p / (alpha + d))\n", "has p where p − q must stand"),
         "factor missing": (_PULL + "    return both((p - q) / (alpha + d))\n", "The factor (α + 1) is missing"),
+        "half": (_PULL + "    return both(w / 2)\n", "the derivative of d by z is 2 (z − μ)"),
+        "of the lesson": (_PULL + "    return both(2 * (p - q) / (1 + d))\n", "that of the lesson, for α = 1"),
         "factor 2": (_PULL + "    return both(2 * (p - q) / (alpha + d))\n", "it is α + 1"),
         "twice": (_PULL + "    return both(2 * w)\n", "twice too large"),
         "times alpha": (_PULL + "    return both(alpha * w)\n", "α times too large"),
@@ -291,6 +302,8 @@ WRONG = {
     "refine": {
         "target in every step": (_refine(renew="True"), "Your target moves in every step"),
         "target of the start": (_refine(renew="t == 0"), "Your target is that of the start"),
+        "target one step early": (_refine(renew="t == 0 or (t + 1) % interval == 0"), "and not at 2 and 5"),
+        "target one step late": (_refine(renew="t == 0 or t % interval == 1"), "and not at 1 and 4"),
         "centers by the sum": (
             _refine(move="z, centers = z + rate * on_z, centers + rate * on_centers"),
             "by the *mean* pull",
@@ -316,9 +329,13 @@ WRONG = {
         ),
         "loss after the step": (
             _refine(keep="pass", after="history.append(float(divergence(p, soft_assignment(z, centers, alpha))))"),
-            "the divergence *before* each step",
+            "yours is that after it",
         ),
-        "the wrong way": (_refine(keep="history.append(float(divergence(q, p)))"), "the divergence *before* each step"),
+        "the wrong way": (_refine(keep="history.append(float(divergence(q, p)))"), "KL(P‖Q), not KL(Q‖P)"),
+        "a target of its own": (
+            _refine(keep="history.append(float(divergence(target(q), q)))"),
+            "Your history takes a new target in each step",
+        ),
         "history of tensors": (_refine(keep="history.append(divergence(p, q))"), "a list of plain numbers"),
         "written into its arguments": (
             _refine(move="z += rate * on_z; centers += rate / len(z) * on_centers"),

@@ -76,6 +76,7 @@ def bic(log_likelihood, n, k, d, shape):
     P = (k - 1) + k * d + matrices * d * (d + 1) / 2
     return -2 * n * log_likelihood + P * math.log(n)
 """
+NUMPY_MEAN = ("float(log_p.mean())", "__import__('numpy').mean(log_p.numpy())")
 MENDED = """
 def mended_em(X, weights, means, covariances, n_iter=100):
     d, history = X.shape[1], []
@@ -177,8 +178,22 @@ def bound(X, r, weights, means, covariances):
     joint = log_joint(X, weights, means, covariances)
     return float((r[there] * (joint[there] - r[there].log())).sum()) / len(X)
 """,
+        "NumPy": """
+def bound(X, r, weights, means, covariances):
+    import numpy as np
+
+    j, r = log_joint(X, weights, means, covariances).numpy(), r.numpy()
+    m = r > 0
+    return np.sum(r[m] * (j[m] - np.log(r[m]))) / len(X)
+""",
     },
     "em": {
+        "a mean by NumPy": changed(EM, NUMPY_MEAN),
+        "stops before the M-step": changed(
+            EM,
+            ("        weights, means, covariances = m_step(X, r)\n", ""),
+            ("            break\n", "            break\n        weights, means, covariances = m_step(X, r)\n"),
+        ),
         "while": """
 def em(X, weights, means, covariances, tol=1e-6, max_iter=200):
     history, going = [], True
@@ -199,6 +214,7 @@ def em(X, weights, means, covariances, tol=1e-6, max_iter=200):
     },
     "tied_em": {
         "weighted mean of the covariances": TIED,
+        "a mean by NumPy": changed(TIED, NUMPY_MEAN),
         "all moments less those of the means": changed(
             TIED,
             (
@@ -234,6 +250,10 @@ def bic(log_likelihood, n, k, d, shape):
     free += (k if shape == "full" else 1) * (d * d + d) // 2
     return float(free * torch.log(torch.tensor(float(n), dtype=torch.float64))) - 2.0 * n * log_likelihood
 """,
+        "NumPy": changed(BIC, ("    return", "    import numpy as np\n    return"), ("math.log(n)", "np.log(n)")),
+        "NumPy, single precision": changed(
+            BIC, ("    return -2", "    import numpy as np\n    return np.float32(-2"), ("math.log(n)", "np.log(n))")
+        ),
     },
     "mended_em": {
         "the factor two": MENDED,
@@ -262,6 +282,11 @@ WRONG = {
         "no determinant": (joint("- log_det", ""), "term with the determinant of Σ is missing"),
         "the determinant with a plus": (joint("- log_det", "+ log_det"), "log |Σ| has the wrong sign"),
         "no 2π": (joint("X.shape[1] / 2 * math.log(2 * math.pi)", "0"), "term with 2π is missing"),
+        "2π of two dimensions": (
+            joint("X.shape[1] / 2 * math.log(2 * math.pi)", "math.log(2 * math.pi)"),
+            "right for d = 2 only: it is d/2 · log 2π, here with d = 500",
+        ),
+        "π of two digits": (joint("math.pi", "3.14"), "equation (2) gives -3.7470; yours is -3.7465"),
         "2π of one dimension": (joint("X.shape[1] / 2", "0.5"), "does not know the number of features"),
         "the covariance not inverted": (
             joint("y.square().sum(0)", "((X - mean) @ covariance * (X - mean)).sum(1)"),
@@ -367,7 +392,11 @@ def e_step(X, weights, means, covariances):
             "Subtract the largest entry of a row",
         ),
         "the first two components": (
-            changed(E_STEP, ("covariances)\n", "covariances)[:, :2]\n")),
+            changed(E_STEP, ("torch.logsumexp(joint, dim=1)", "torch.logaddexp(joint[:, 0], joint[:, 1])")),
+            "the responsibilities are",
+        ),
+        "the first three components": (
+            changed(E_STEP, ("covariances)\n", "covariances)[:, :3]\n")),
             "have not the shapes (n, k) and (n,)",
         ),
     },
@@ -410,6 +439,12 @@ def e_step(X, weights, means, covariances):
             changed(M_STEP, ("/ counts[k] + reg", "/ counts[k] * torch.eye(d).double() + reg")),
             "Only the diagonal is right",
         ),
+        "means of all": (
+            changed(M_STEP, ("r.T @ X / counts[:, None]", "X.mean(0).expand(r.shape[1], d)")),
+            "r is missing",
+        ),
+        "a ridge of k": (changed(M_STEP, ("torch.eye(d)", "torch.eye(r.shape[1])")), "stopped with RuntimeError"),
+        "d covariances": (changed(M_STEP, ("range(r.shape[1])", "range(d)")), "must have shape (3, 2, 2)"),
         "its own reg": (changed(M_STEP, ("+ reg *", "+ (reg if reg == 0.25 else 0.01) *")), "or with another reg"),
     },
     "bound": {
@@ -484,17 +519,34 @@ def e_step(X, weights, means, covariances):
             "the covariances are",
         ),
         "stops too early": (changed(EM, ("< tol", "< 0.05")), "go on until it rises by less than tol"),
+        "tol ignored": (changed(EM, ("< tol", "< 1e-5")), "with the `tol` that it is given"),
+        "the rise of the sum": (
+            changed(EM, ("history[-1] - history[-2] < tol", "len(X) * (history[-1] - history[-2]) < tol")),
+            "the rise of a *sum*",
+        ),
+        "the rise before": (
+            changed(EM, ("t > 0 and history[-1] - history[-2]", "t > 1 and history[-2] - history[-3]")),
+            "one iteration late",
+        ),
+        "the change of the means": (
+            changed(
+                EM,
+                ("weights, means, covariances = m_step", "old = means\n        weights, means, covariances = m_step"),
+                ("t > 0 and history[-1] - history[-2]", "t > 0 and (means - old).abs().max()"),
+            ),
+            "Compare history[-1] − history[-2]",
+        ),
         "order": (
             changed(EM, ("return weights, means, covariances, history", "return history, weights, means, covariances")),
             "must be a torch tensor",
         ),
         "three results": (changed(EM, ("covariances, history\n", "covariances\n")), "Return four things"),
-        "only two components": (
+        "only three components": (
             changed(
                 EM,
                 (
                     "    history = []\n",
-                    "    history, weights, means, covariances = [], weights[:2], means[:2], covariances[:2]\n",
+                    "    history, weights, means, covariances = [], weights[:3], means[:3], covariances[:3]\n",
                 ),
             ),
             "is not of the right kind",
@@ -539,6 +591,31 @@ def e_step(X, weights, means, covariances):
             changed(TIED, ("        if t > 0 and history[-1] - history[-2] < tol:\n            break\n", "")),
             "stop when it has risen by less than tol",
         ),
+        "tol ignored": (changed(TIED, ("< tol", "< 1e-5")), "with the `tol` that it is given"),
+        "the rise of the sum": (
+            changed(TIED, ("history[-1] - history[-2] < tol", "len(X) * (history[-1] - history[-2]) < tol")),
+            "the rise of a *sum*",
+        ),
+        "the rise before": (
+            changed(TIED, ("t > 0 and history[-1] - history[-2]", "t > 1 and history[-2] - history[-3]")),
+            "one iteration late",
+        ),
+        "the change of the means": (
+            changed(
+                TIED,
+                ("weights, means, own = m_step", "old = means\n        weights, means, own = m_step"),
+                ("t > 0 and history[-1] - history[-2]", "t > 0 and (means - old).abs().max()"),
+            ),
+            "Compare history[-1] − history[-2]",
+        ),
+        "as many copies as features": (
+            changed(
+                TIED,
+                ("k = len(weights)", "d = X.shape[1]"),
+                ("expand(k, -1, -1)", "expand(d, d, d)"),
+            ),
+            "must have shape (3,)",
+        ),
         "weights of the iteration before": (
             changed(
                 TIED,
@@ -558,6 +635,9 @@ def e_step(X, weights, means, covariances):
         ),
         "always full": (changed(BIC, ('k if shape == "full" else 1', "k")), "the same for both shapes"),
         "d squared": (changed(BIC, ("d * (d + 1) / 2", "d * d")), "You count d² numbers"),
+        "no diagonals": (changed(BIC, ("(d + 1) / 2", "(d - 1) / 2")), "The diagonal counts, too"),
+        "one number a mean": (changed(BIC, ("k * d + ", "k + ")), "K means have K · d numbers"),
+        "one weight": (changed(BIC, ("(k - 1)", "1")), "You count a single weight"),
         "diagonals": (changed(BIC, ("d * (d + 1) / 2", "d")), "only the diagonals"),
         "mean log-likelihood": (changed(BIC, ("-2 * n *", "-2 *")), "the mean log-likelihood"),
         "no two": (changed(BIC, ("-2 * n *", "-n *")), "The 2 before the log-likelihood"),
