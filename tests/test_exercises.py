@@ -193,7 +193,8 @@ def test_hidden_tests_say_nothing_that_they_ask(name):
             for target in node.targets
             if isinstance(target, ast.Name)
         }
-        calls = [n for n in ast.walk(hidden) if isinstance(n, ast.Call) and getattr(n.func, "id", "") == "require"]
+        names = ("require", "require_number")
+        calls = [n for n in ast.walk(hidden) if isinstance(n, ast.Call) and getattr(n.func, "id", "") in names]
         assert calls, f"{test} requires nothing"
         for call in calls:
             message = call.args[1]
@@ -298,6 +299,39 @@ def test_a_part_that_is_none_is_no_missing_return(name):
     assert told, "no task returns several things"
     for task, feedback in told:
         assert "returned None" not in feedback and "None" in feedback, f"{task}: {feedback}"
+
+
+NUMPY = """
+def _in_numpy(function):
+    import numpy
+    def same(value):
+        if isinstance(value, list | tuple):
+            return type(value)(map(same, value))
+        return numpy.float64(value) if type(value) is float else value
+    return lambda *arguments, **options: same(function(*arguments, **options))
+{task} = _in_numpy({task})
+"""
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_floats_of_numpy_are_as_good(name):
+    """As they are for the check in the notebook: np.float64 is a float."""
+    u = unit(name)
+    wrapped = {
+        task: answer + NUMPY.format(task=task)
+        for task, answer in u.answers.items()
+        if re.search(r"(one|two|three|four) numbers?\b|: number|floats?\b|history", answer)
+    }
+    verdicts = u.verdicts({**u.answers, **wrapped}, list(wrapped))
+    assert verdicts and all(verdict.passed for verdict in verdicts.values()), verdicts
+
+
+def test_wrong_votes_are_told_apart():
+    check = load_file(ROOT / "solutions" / "judging" / "judging_checks.py")
+    texts = {}
+    for value, text in [(4 / 14, "right"), *check._VOTE_HINTS]:
+        texts.setdefault(round(value, 9), set()).add(text)
+    assert len(texts) == 1 + len(check._VOTE_HINTS) and all(len(same) == 1 for same in texts.values())
 
 
 @pytest.mark.parametrize("name", UNITS)
@@ -431,10 +465,19 @@ def test_a_number_may_stand_in_a_tensor_or_an_array():
     assert math.isnan(exercises.single_number(torch.tensor(torch.nan), "the loss"))
 
 
+def test_a_number_that_a_hidden_test_asks_for_is_not_quoted():
+    assert exercises.require_number(np.float32(0.5), "It is no number.") == 0.5
+    for value in (None, "SECRET", torch.ones(2), type("SECRET", (), {})()):
+        with pytest.raises(exercises.Mistake) as raised:
+            exercises.require_number(value, "It is no number.")
+        assert str(raised.value) == "It is no number."
+
+
 def test_parts_are_a_tuple_of_as_many_as_were_asked_for():
     assert exercises.parts_of((1, 2), 2, "two things, `a, b`") == (1, 2)
     in_order, a_list = "in this order", "with commas and without brackets: yours is a list"
-    for answer, says in (((1, 2, 3), in_order), (torch.ones(2), in_order), ([1, 2, 3], in_order), ([1, 2], a_list)):
+    three, tensor = f"{in_order}: yours are 3\\.", f"{in_order}: yours is one Tensor\\."
+    for answer, says in (((1, 2, 3), three), (torch.ones(2), tensor), ([1, 2, 3], three), ([1, 2], a_list)):
         with pytest.raises(exercises.Mistake, match=f"Return two things, `a, b`, {says}"):
             exercises.parts_of(answer, 2, "two things, `a, b`")
     with pytest.raises(exercises.Mistake, match="returned None"):
@@ -466,6 +509,12 @@ def test_a_wrong_number_gets_the_hint_of_the_first_value_that_it_is():
     exercises.name_mistake(torch.ones(2), [(torch.zeros(2), "zero"), (torch.ones(3), "longer")])
     with pytest.raises(exercises.Mistake, match="zero"):
         exercises.name_mistake(torch.zeros(2), [(torch.ones(2), "one"), (torch.zeros(2), "zero")])
+
+
+def test_two_numbers_in_a_message_differ():
+    assert exercises.told_apart(0.5, 0.25) == ("0.500", "0.250")
+    assert exercises.told_apart(0.19712, 0.19714) == ("0.19712", "0.19714")
+    assert exercises.told_apart(1.0, 1.0) == ("1.000000000000000",) * 2
 
 
 def test_numbers_in_a_message_are_one_row():

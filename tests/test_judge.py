@@ -81,6 +81,7 @@ def judge(unit, *sources, test="check_double", **options):
     [
         *(None, True, 3, -(2**62), 0.1, "text", [], [1, [2.5, "a"]], (1, (2,)), {"a": [1], "b": None}),
         *(np.arange(6).reshape(2, 3), np.zeros((0, 4), np.float32), np.array(True), np.array([1, 2], np.uint8)),
+        *(np.float64(0.1), np.float32(0.1), np.int64(-3), np.uint8(7), np.True_, [np.float64(2.5), (np.int32(1),)]),
         *(torch.rand(3, 2), torch.arange(4), torch.tensor(2.5), torch.rand(4, 3).T, torch.zeros(0, 2)),
     ],
     ids=lambda v: type(v).__name__,
@@ -103,7 +104,7 @@ def test_plain_data_cross_unchanged(value):
     elif isinstance(value, np.ndarray):
         assert back.dtype == value.dtype and np.array_equal(back, value)
     else:
-        assert back == value
+        assert back == value and repr(back) == repr(value)  # in a list, too, np.float64 stays one
 
 
 class Always(list):
@@ -410,6 +411,8 @@ ON_THE_LINE = {
     "an array of text": reply(array("U5", [1], bytes(20))),
     "a shape that is not numbers": reply(array("float32", ["5"], bytes(20))),
     "sixty-five dimensions": reply(array("float32", [1] * 65, bytes(4))),
+    "five numbers as one": reply(lambda r: frame(answer(r, {"scalar": ["float32", [5]]}), bytes(20))),
+    "one number of objects": reply(lambda r: frame(answer(r, {"scalar": ["O", []]}), bytes(8))),
     "truth values of seven": reply(array("bool", [5], 5 * b"\7")),
     "a random generator": reply(lambda r: frame(answer(r, {"generator": 1}))),
     "a changed argument that is none": reply(lambda r: frame({**answer(r, 1), "changed": [-1, 10**18, "x"]})),
@@ -440,7 +443,13 @@ def test_the_line_is_not_forced_by(unit, attack, tmp_path, monkeypatch):
 
 
 def test_what_breaks_the_rules_is_noted_and_an_honest_mistake_is_not(unit):
-    for attack in (before_the_question, twice, ON_THE_LINE["not JSON"], ON_THE_LINE["a function that is not lent"]):
+    for attack in (
+        before_the_question,
+        twice,
+        ON_THE_LINE["five numbers as one"],
+        ON_THE_LINE["not JSON"],
+        ON_THE_LINE["a function that is not lent"],
+    ):
         assert unit.judge("check_double", process(attack), 0, limits=LIMITS).suspicious
     for code in ("def double(x):\n    return 3 * x", BY_A_FUNCTION["os._exit"], BY_A_FUNCTION["a huge answer"]):
         assert not judge(unit, code).suspicious

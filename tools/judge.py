@@ -113,7 +113,7 @@ class Answers:
                 self._lend(reply, decoder, lent, most)
             raise LineError("too many calls of lent functions")
         except LineTimeout:
-            self.broken = "There was no answer in time: is there a loop that does not end?"
+            self.broken = f"There was no answer in time: {exercises.TOO_LONG}"
             raise TimeIsUp from None
         except LineError as error:
             gone = str(error) == "the other end is gone"
@@ -266,9 +266,7 @@ class Unit:
         except (exercises.CheckFailed, Mistake) as error:  # written for students
             verdict = Verdict(False, str(error))
         except TimeIsUp:
-            verdict = Verdict(
-                False, f"No answer within {answers.limits.call:g} seconds: is there a loop that does not end?"
-            )
+            verdict = Verdict(False, f"No answer within {answers.limits.call:g} seconds: {exercises.TOO_LONG}")
         except NoAnswer as error:
             verdict = Verdict(False, str(error))
         except Exception as error:

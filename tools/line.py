@@ -6,6 +6,7 @@ number, a string, or one of
 
     {"list": […]}  {"tuple": […]}  {"dict": {…}}                 of values
     {"array": [dtype, shape]}  {"tensor": [dtype, shape]}        the next bytes of the second part, in C order
+    {"scalar": [dtype, []]}                                      the same, one number of NumPy's
     {"generator": seed}                                          a fresh torch.Generator; to the student only
     {"foreign": "name of its type"}                              anything else: it does not cross, only its type's name
 
@@ -71,7 +72,8 @@ def _encode(value: Any, data: list[bytes], depth: int) -> Any:
     if kind is dict and depth < MAX_DEPTH and all(type(key) is str for key in value):
         return {"dict": {key: _encode(v, data, depth + 1) for key, v in value.items()}}
     if isinstance(value, np.generic) and value.dtype.name in DTYPES:
-        value = np.asarray(value)
+        data.append(np.asarray(value).tobytes())
+        return {"scalar": [value.dtype.name, []]}  # in the notebook np.float64 is a float, which an array is not
     if isinstance(value, np.ndarray) and value.dtype.name in DTYPES:
         data.append(np.ascontiguousarray(value).tobytes())
         return {"array": [value.dtype.name, list(value.shape)]}
@@ -121,7 +123,7 @@ class Decoder:
             return values if kind == "list" else tuple(values)
         if kind == "dict" and isinstance(content, dict):
             return {plain_text(key, 100): self.decode(v, depth + 1) for key, v in content.items()}
-        if kind in ("array", "tensor"):
+        if kind in ("array", "scalar", "tensor"):
             return self._array(kind, content)
         if kind == "generator" and self.generators and type(content) is int:
             import torch
@@ -147,6 +149,10 @@ class Decoder:
         array = np.frombuffer(raw, dtype).reshape(shape)
         if kind == "array":
             return array
+        if kind == "scalar":
+            if shape:
+                raise LineError("not a scalar")
+            return array[()]
         import torch
 
         return torch.from_numpy(array)

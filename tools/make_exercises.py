@@ -2,7 +2,7 @@
 
 First each solutions/<unit>/<unit>.ipynb is put into its normal form (no outputs, a stable id for every cell, no traces
 of the session), so that the same source gives the same bytes everywhere. Then nbgrader cuts the solutions, the hidden
-tests and the mark schemes out.
+tests and the mark schemes out. solutions/STUDENTS.md becomes exercises/README.md.
 """
 
 import argparse
@@ -37,9 +37,10 @@ def normal_form(path: Path) -> str:
 def generate(release: Path, root: Path = ROOT) -> None:
     """Cut out the solutions of all units; `release` is replaced."""
     shutil.rmtree(release, ignore_errors=True)
-    # A pattern, so that nbgrader starts once for all units; README.md does not match it.
+    # A pattern, so that nbgrader starts once for all units; README.md and STUDENTS.md do not match it.
     command = [sys.executable, "-m", "nbgrader", "generate_assignment", "[a-z]*", "--no-db", "--log-level=WARN"]
     subprocess.run([*command, f"--CourseDirectory.release_directory={release}"], cwd=root, check=True)
+    shutil.copyfile(root / "solutions" / "STUDENTS.md", release / "README.md")
     for path in release.rglob("*"):
         path.chmod(0o755 if path.is_dir() else 0o644)
 

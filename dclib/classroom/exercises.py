@@ -28,6 +28,7 @@ from torch import Tensor
 
 NOTHING = "Your function returned None: is the `return` missing?"
 ORDINALS = ("first", "second", "third", "fourth", "fifth")
+TOO_LONG = "is there a loop that does not end, or one that tries too many cases?"
 TIME_LIMIT = 20.0  # seconds of processor time for one check; those of the course take well below one
 
 
@@ -80,7 +81,7 @@ class Tasks:
         except Mistake as mistake:
             problem = f"not right yet.\n{mistake}"
         except TimeIsUp:
-            problem = "not right yet.\nIt did not finish in time: is there a loop that does not end?"
+            problem = f"not right yet.\nIt did not finish in time: {TOO_LONG}"
         except Exception as error:
             problem = "not solved yet." if _is_stub(error) else f"not right yet.\n{_explain(error, function)}"
         else:
@@ -202,6 +203,14 @@ def fresh_generator() -> torch.Generator:
     return torch.Generator().manual_seed(int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big"))
 
 
+def require_number(value: object, message: str) -> float:
+    """`value` as a float if it is what `single_number` takes; else Mistake(message), which must not quote it."""
+    try:
+        return single_number(value, "it")
+    except Mistake:
+        raise Mistake(message) from None
+
+
 def require(condition: object, message: str) -> None:
     """Mistake(message) unless the condition holds. In a hidden test the message must not quote what was asked."""
     if not condition:
@@ -275,9 +284,14 @@ def parts_of(answer: object, n: int, what: str) -> tuple:
     if isinstance(answer, list) and len(answer) == n:
         raise Mistake(f"Return {what}, with commas and without brackets: yours is a list.")
     if not isinstance(answer, tuple) or len(answer) != n:
-        raise Mistake(f"Return {what}, in this order.")
+        raise Mistake(f"Return {what}, in this order{_instead(answer)}.")
     refuse_none(answer, what)
     return answer
+
+
+def _instead(answer: object) -> str:
+    """What was returned instead of several things: their number, or what kind of thing."""
+    return f": yours are {len(answer)}" if isinstance(answer, tuple | list) else f": yours is one {kind(answer)}"
 
 
 def refuse_none(parts: Iterable, what: str) -> None:
@@ -325,6 +339,13 @@ def compare_number(value: float, right: Any, hints: Iterable[tuple[Any, str]], o
     if not same_number(value, right):
         name_mistake(value, hints, same_number)
         raise Mistake(otherwise)
+
+
+def told_apart(right: float, value: float, decimals: int = 3) -> tuple[str, str]:
+    """Two different numbers for a message, with at least so many decimals and as many as show the difference."""
+    while f"{right:.{decimals}f}" == f"{value:.{decimals}f}" and decimals < 15:
+        decimals += 1
+    return f"{right:.{decimals}f}", f"{value:.{decimals}f}"
 
 
 def rounded(values: Any) -> list[float]:

@@ -5,18 +5,19 @@ When your work is graded, the same checks run in the teacher's process, and more
 
 import math
 from functools import partial
+from itertools import permutations
 
 import numpy as np
 
 from dclib.classroom.exercises import (
-    NOTHING,
     Mistake,
     Tasks,
     fresh_generator,
     kind,
     name_mistake,
-    refuse_none,
+    parts_of,
     single_number,
+    told_apart,
 )
 
 TASKS = Tasks(
@@ -117,11 +118,7 @@ def _number(value, name):
 
 def _numbers(value, what, names, table, why):
     """The numbers that were returned for a table; `why(name)` says what to do about one that is NaN."""
-    if value is None:
-        raise Mistake(NOTHING)
-    if not isinstance(value, tuple | list) or len(value) != len(names):
-        raise Mistake(f"Return {what}, in this order.")
-    refuse_none(value, what)
+    value = parts_of(tuple(value) if isinstance(value, list) else value, len(names), what)
     numbers = [single_number(one, name) for one, name in zip(value, names)]
     for number, name in zip(numbers, names):
         if math.isnan(number):
@@ -134,6 +131,10 @@ def _same(a, b):
 
 
 _told = partial(name_mistake, same=_same)
+
+
+def _differ(right, value, decimals=3):
+    return "{}; yours is {}".format(*told_apart(right, value, decimals))
 
 
 def _text(table):
@@ -150,17 +151,17 @@ def contingency(function):
 
 def _contingency(function):
     y = np.array([0, 0, 0, 1, 1, 5, 5, 5, 5])
-    labels = np.array([7, 7, 2, 2, 2, -1, -1, -1, 7])
+    labels = np.array([10, 10, 2, 2, 2, -3, -3, -3, 10])  # another order as text, and without the sign
     expected = np.array([[0, 1, 2], [0, 2, 0], [3, 0, 1]])
     table = function(y, labels)
     if table is None:
         raise Mistake("Your function returned None: is the `return` missing?")
     if not isinstance(table, np.ndarray):
         raise Mistake(f"The table must be a NumPy array; yours is a {kind(table)}.")
-    if table.shape in ((6, 8), (6, 9), (6, 3), (3, 8), (6, 7)):
+    if table.ndim == 2 and (table.shape[0] == 6 or table.shape[1] > 9):
         raise Mistake(
             f"Your table has shape {table.shape}: you took the names for places. Here three classes occur, 0, 1 and 5, "
-            "and three clusters, −1, 2 and 7: three rows and three columns."
+            "and three clusters, −3, 2 and 10: three rows and three columns."
         )
     if table.shape != (3, 3):
         raise Mistake(f"Here are 3 classes and 3 clusters, so the table has shape (3, 3); yours has {table.shape}.")
@@ -173,15 +174,23 @@ def _contingency(function):
             "Every count is 0 or 1. `table[rows, columns] += 1` adds once for each *different* place, however often it "
             "occurs: look up np.add.at, or np.bincount."
         )
-    if np.array_equal(table, expected[:, ::-1]) or np.array_equal(table, expected[[2, 1, 0]]):
-        raise Mistake("Rows and columns must be in ascending order of the names: −1, 2, 7, not in that of appearance.")
+    orders = [list(order) for order in permutations(range(3)) if order != (0, 1, 2)]
+    if any(np.array_equal(table, other) for order in orders for other in (expected[order], expected[:, order])):
+        raise Mistake(
+            "Rows and columns must be in ascending order of the names: −3, 2, 10. Not in that of appearance, nor of "
+            "the names as text or without their sign."
+        )
     for i, k in zip(*np.nonzero(table != expected)):
         raise Mistake(
             f"Of the class {np.unique(y)[i]} {expected[i, k]} samples are in cluster {np.unique(labels)[k]}; "
             f"your table says {table[i, k]:g}. (y = {y.tolist()}, labels = {labels.tolist()})"
         )
+    if not np.issubdtype(table.dtype, np.integer):
+        raise Mistake(
+            f"Your counts are right but of type {table.dtype}: start from zeros of whole numbers (`dtype=int`)."
+        )
     rng = _rng()
-    y, labels = rng.integers(4, size=60), rng.integers(10, 17, size=60)
+    y, labels = rng.choice([-5, 0, 9, 30], size=60), rng.choice([-12, -3, 2, 7, 10, 11, 100], size=60)
     table, expected = function(y, labels), _contingency_of(y, labels)
     if not isinstance(table, np.ndarray) or table.shape != expected.shape:
         raise Mistake("There may be more clusters than classes, or fewer: then the table is not square.")
@@ -282,7 +291,7 @@ def _compare_accuracy(value, table):
         )
     )
     _told(value, hints)
-    raise Mistake(f"For the table {_text(table)} the best match has the accuracy {best:.3f}; yours is {value:.3f}.")
+    raise Mistake(f"For the table {_text(table)} the best match has the accuracy {_differ(best, value)}.")
 
 
 # --- task 3 ---
@@ -339,6 +348,12 @@ def _v_measure(function):
     h, c, v = run(np.array([[0, 5], [3, 0]]))
     if not (_same(h, 1) and _same(c, 1) and _same(v, 1)):
         raise Mistake("For the perfect table [[0, 5], [3, 0]] all three are 1.")
+    one_each = np.array([[7]])
+    if not all(_same(number, 1) for number in run(one_each)):
+        raise Mistake(
+            f"With a single class and a single cluster ({_text(one_each)}) both rules for 0/0 hold: homogeneity and "
+            "completeness are 1, and so is V."
+        )
 
 
 def _quiet(function, table):
@@ -376,9 +391,9 @@ def _compare_v(found, table):
         ],
     )
     if not _same(found[0], h):
-        raise Mistake(f"For the table {_text(table)} the homogeneity is {h:.3f}; yours is {found[0]:.3f}.")
+        raise Mistake(f"For the table {_text(table)} the homogeneity is {_differ(h, found[0])}.{_nearly(h, found[0])}")
     if not _same(found[1], c):
-        raise Mistake(f"For the table {_text(table)} the completeness is {c:.3f}; yours is {found[1]:.3f}.")
+        raise Mistake(f"For the table {_text(table)} the completeness is {_differ(c, found[1])}.{_nearly(c, found[1])}")
     _told(
         found[2],
         [
@@ -389,7 +404,13 @@ def _compare_v(found, table):
             (h * c, "V is the harmonic mean of the two: yours is the product."),
         ],
     )
-    raise Mistake(f"For the table {_text(table)} V is {v:.3f}; yours is {found[2]:.3f}.")
+    raise Mistake(f"For the table {_text(table)} V is {_differ(v, found[2])}.{_nearly(v, found[2])}")
+
+
+def _nearly(right, value):
+    if abs(right - value) > 1e-3:
+        return ""
+    return " Did you add something tiny inside a logarithm or below a line? Leave the zeros out instead."
 
 
 # --- task 4 ---
@@ -438,9 +459,9 @@ def _pair_counts(function):
         for name, value, right in zip(names, found, expected):
             if not _same(value, right):
                 raise Mistake(f"For the table {_text(table)} {name} is {right}; yours is {value:g}.")
-    large = np.array([[20_000, 10_000], [0, 30_000]])
+    large = np.array([[50_000, 10_000], [0, 70_000]], dtype=np.int64)  # 50,000 squared outgrows 32 bits
     if not np.allclose(run(large), _pairs_of_large(large), rtol=1e-9):
-        raise Mistake("With 60,000 samples your counts are wrong: did they outgrow their type?")
+        raise Mistake("With 130,000 samples your counts are wrong: did they outgrow their type?")
 
 
 def _pairs_of_large(table):
@@ -490,7 +511,7 @@ def _adjusted_rand(function):
                  "division is missing."),
             ],
         )  # fmt: skip
-        raise Mistake(f"For N11, N10, N01, N00 = {counts} the index is {right:.4f}; yours is {value:.4f}.")
+        raise Mistake(f"For N11, N10, N01, N00 = {counts} the index is {_differ(right, value, 4)}.")
     for counts, right, why in (
         ((10, 0, 0, 0), 1.0, "all samples in one class and in one cluster: both agree on everything"),
         ((0, 0, 0, 15), 1.0, "each sample alone, in both: both agree on everything"),
@@ -521,9 +542,29 @@ def vote_accuracy(function):
     TASKS.check(function, _vote_accuracy)
 
 
-_KNOWN = ([3, 3, 4, 4, 4, 5, 5, 8, 3], [0, 0, 0, 1, 1, 1, 2, 2, 4])
-_REST = ([3, 4, 4, 5, 5, 8, 8, 4, 5, 3, 8], [0, 0, 1, 1, 2, 2, 3, 0, 3, 4, 3])
-# The votes: 0 -> 3, 1 -> 4, 2 -> 5 (a tie with 8), 4 -> 3; nobody knows 3. Right: 1 0 1 0 1 0 0 0 0 1 0.
+_KNOWN = ([8, 3, 5, 4, 5, 5, 5, 4, 3, 5, 4], [0, 0, 0, 1, 1, 1, 2, 2, 2, 2, 4])
+_REST = ([3, 4, 3, 8, 5, 4, 4, 5, 8, 3, 4, 8, 5, 4], [0, 0, 0, 1, 2, 2, 2, 3, 3, 3, 3, 3, 4, 4])
+# The votes: 0 -> 3 (a tie of three), 1 -> 5, 2 -> 5, 4 -> 4; nobody knows 3. Right: 1 0 1, 0, 1 0 0, 0 0 0 0 0, 0 1.
+_ONLY_KNOWN = "You let the samples vote on which you are scored, but their classes are not known. Only y_known votes."
+_ABSENT = "You left out the samples of a cluster where nobody has voted: they count as wrong, not as absent."
+_GUESSED = "Samples of a cluster where nobody has voted turned out right in yours: they count as wrong."
+_TIE = "Where two classes have equally many votes the smaller class wins, whichever came first."
+_IN_IT = "A cluster takes the class with the most samples *in it*: do not divide by the size of the class first."
+# A test looks that these values differ wherever the texts do.
+_VOTE_HINTS = [
+    (8 / 14, _ONLY_KNOWN),
+    (7 / 14, _ONLY_KNOWN),
+    (12 / 25, _ONLY_KNOWN),
+    (6 / 11, "You scored the known samples: they have voted already. Score the others."),
+    (10 / 25, "You scored the known samples, too: they have voted already. Score the others only."),
+    (4 / 9, _ABSENT),
+    (5 / 14, _GUESSED),
+    (6 / 14, _GUESSED),
+    (3 / 14, "Each cluster has its smallest class in yours: take the one with the most votes."),
+    (2 / 14, _TIE),
+    (1 / 14, "You matched one cluster to one class: here several clusters may vote for the same class (5)."),
+    (4.0, "That is the number of samples that are right: return their share."),
+]
 
 
 def _vote_accuracy(function):
@@ -531,39 +572,35 @@ def _vote_accuracy(function):
         try:
             return _number(function(*map(np.array, known), *map(np.array, rest)), "The accuracy")
         except (KeyError, IndexError, ValueError) as error:
-            raise Mistake(
-                f"It stopped with {type(error).__name__}: {error}. Is it the cluster of `labels` that has no sample "
-                "among the known ones? Nobody has voted there: its samples count as wrong."
-            ) from None
+            why = (
+                "Is it a negative name? Clusters may have any whole number as their name: a name is no place."
+                if min(known[1]) < 0
+                else "Is it the cluster of `labels` that has no sample among the known ones? Nobody has voted there: "
+                "its samples count as wrong."
+            )
+            raise Mistake(f"It stopped with {type(error).__name__}: {error}. {why}") from None
 
+    common = ([0] * 5 + [1] * 3 + [0] * 20, [0] * 8 + list(range(1, 21))), ([0, 0, 0, 1], [0, 0, 0, 0])
+    if _same(run(*common), 0.25):
+        raise Mistake(_IN_IT)
     value = run(_KNOWN, _REST)
-    not_absent = "You left out the samples of a cluster where nobody has voted: they count as wrong, not as absent."
-    guessed = "Samples of a cluster where nobody has voted turned out right in yours: they count as wrong."
-    _told(
-        value,
-        [
-            (7 / 11, "You let the samples vote on which you are scored: in practice their classes are not known. Only "
-             "y_known votes."),
-            (6 / 11, guessed), (5 / 11, guessed),
-            (4 / 8, not_absent),
-            (6 / 9, "You scored the known samples: they have voted already. Score the others."),
-            (3 / 11, "You matched one cluster to one class: here several clusters may vote for the same class (3)."),
-            (4.0, "That is the number of samples that are right: return their share."),
-        ],
-    )  # fmt: skip
-    if not _same(value, 4 / 11):
+    _told(value, _VOTE_HINTS)
+    if not _same(value, 4 / 14):
         raise Mistake(
-            f"With the known classes {_KNOWN[0]} in the clusters {_KNOWN[1]} the votes are 0 → 3, 1 → 4, 2 → 5 (a tie "
-            f"with 8: the smaller class), 4 → 3. Of {_REST[0]} in {_REST[1]} 4 of 11 are right; yours is {value:.3f}."
+            f"With the known classes {_KNOWN[0]} in the clusters {_KNOWN[1]} the votes are 0 → 3 (a tie of three: the "
+            f"smallest class), 1 → 5, 2 → 5, 4 → 4. Of {_REST[0]} in {_REST[1]} 4 of 14 are right: the share is "
+            f"{_differ(4 / 14, value)}."
         )
+    if not _same(run(*common), 0.75):
+        raise Mistake("A cluster takes the class with the most votes, however many there are elsewhere.")
     if not _same(run(([2, 1], [0, 0]), ([2, 2, 1], [0, 0, 0])), 1 / 3):
-        raise Mistake("Where two classes have equally many votes the smaller class wins, whichever came first.")
+        raise Mistake(_TIE)
     if not _same(run(([1, 1], [0, 0]), ([0, 1, 1], [5, 0, 5])), 1 / 3):
-        raise Mistake(guessed)
-    common = ([0] * 5 + [1] * 3 + [0] * 20, [0] * 8 + [1] * 20)
-    if not _same(run(common, ([0, 0, 0, 1], [0, 0, 0, 0])), 0.75):
+        raise Mistake(_GUESSED)
+    if not _same(run(([1, 2, 3], [-2, -1, 2]), ([1, 2, 3, 2, 2], [-2, -1, 2, -1, 2])), 4 / 5):
         raise Mistake(
-            "A cluster takes the class with the most samples *in it*: do not divide by the size of the class first."
+            "Clusters may have negative names: −2 and −1 are two more clusters here. As places in an array they are "
+            "the last but one and the last, which belong to others."
         )
 
 
@@ -631,4 +668,4 @@ def _mended_accuracy(function):
             (_worst(table), "That is the *worst* match."),
         ]
         _told(value, hints)
-        raise Mistake(f"With {title}, for the table {_text(table)}, the accuracy is {best:.3f}; yours is {value:.3f}.")
+        raise Mistake(f"With {title}, for the table {_text(table)}, the accuracy is {_differ(best, value)}.")

@@ -120,6 +120,12 @@ def choose_k(ks, strengths, threshold):
     high = strengths.mean(1) + sem(strengths, axis=1)
     return int(max(np.array(ks)[high >= threshold], default=1))
 """,
+        "a number of NumPy": """
+def choose_k(ks, strengths, threshold):
+    high = strengths.mean(1) + strengths.std(1, ddof=1) / np.sqrt(strengths.shape[1])
+    good = np.array(ks)[high >= threshold]
+    return good.max() if good.size else 1
+""",
     },
     "cluster": {
         "k-means, k by the silhouette": _cluster(),

@@ -185,6 +185,13 @@ def encoder_loss(encoded, saturating):
     loss.backward()
     return loss.detach(), s.grad
 """,
+        "in NumPy's single precision": """
+def encoder_loss(encoded, saturating):
+    s = encoded.clone().requires_grad_()
+    loss = F.logsigmoid(-s).mean() if saturating else F.softplus(-s).mean()
+    loss.backward()
+    return loss.detach().numpy()[()], s.grad
+""",
     },
     "divergences": {
         "where the densities are": """

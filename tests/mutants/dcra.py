@@ -248,6 +248,11 @@ def decibels(x, x_noisy, x_hat):
     u, v = ((-10 * torch.log10(((x - y) ** 2).mean())).item() for y in (x_noisy, x_hat))
     return u, v, v - u
 """,
+        "left in tensors": """
+def decibels(x, x_noisy, x_hat):
+    u, v = (-10 * torch.log10(((x - y) ** 2).mean()) for y in (x_noisy, x_hat))
+    return u, v, v - u
+""",
     },
     "mean_loss": {
         "with a product of matrices": """

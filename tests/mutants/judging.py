@@ -20,7 +20,7 @@ def contingency(y, labels):
 def contingency(y, labels):
     row = {name: place for place, name in enumerate(sorted(set(y.tolist())))}
     column = {name: place for place, name in enumerate(sorted(set(labels.tolist())))}
-    table = np.zeros((len(row), len(column)))
+    table = np.zeros((len(row), len(column)), dtype=np.int32)
     for i, k in zip(y.tolist(), labels.tolist()):
         table[row[i], column[k]] += 1
     return table
@@ -271,6 +271,33 @@ def contingency(y, labels):
 """,
             "a column for each cluster",
         ),
+        "in the order of the names as text": (
+            """
+def contingency(y, labels):
+    rows, columns = (sorted(set(names.tolist()), key=str) for names in (y, labels))
+    return np.array([[((y == i) & (labels == k)).sum() for k in columns] for i in rows])
+""",
+            "nor of the names as text",
+        ),
+        "in the order of the names without sign": (
+            """
+def contingency(y, labels):
+    rows, columns = (sorted(set(names.tolist()), key=abs) for names in (y, labels))
+    return np.array([[((y == i) & (labels == k)).sum() for k in columns] for i in rows])
+""",
+            "without their sign",
+        ),
+        "counts that are floats": (
+            """
+def contingency(y, labels):
+    classes, rows = np.unique(y, return_inverse=True)
+    clusters, columns = np.unique(labels, return_inverse=True)
+    table = np.zeros((len(classes), len(clusters)))
+    np.add.at(table, (rows, columns), 1)
+    return table
+""",
+            "start from zeros of whole numbers (`dtype=int`)",
+        ),
     },
     "accuracy": {
         "purity": (
@@ -520,6 +547,47 @@ def v_measure(table):
 """,
             "Return three numbers",
         ),
+        "nothing at all for one class": (
+            """
+def v_measure(table):
+    def entropy(m):
+        p = m[m > 0] / m.sum()
+        return -(p * np.log(p)).sum()
+    h_y, h_c = entropy(table.sum(1)), entropy(table.sum(0))
+    if h_y == 0:
+        return 1.0, 0.0, 0.0
+    i = h_y + h_c - entropy(table.ravel())
+    h, c = i / h_y, i / h_c if h_c else 1.0
+    return h, c, 2 * h * c / (h + c) if h + c else 0.0
+""",
+            "a single class and a single cluster ([[7]])",
+        ),
+        "something tiny inside the logarithm": (
+            """
+def v_measure(table):
+    def entropy(m):
+        p = m / m.sum()
+        return -(p * np.log(p + 1e-6)).sum()
+    h_y, h_c = entropy(table.sum(1)), entropy(table.sum(0))
+    i = h_y + h_c - entropy(table.ravel())
+    h, c = i / h_y if h_y > 1e-5 else 1.0, i / h_c if h_c > 1e-5 else 1.0
+    return h, c, 2 * h * c / (h + c) if h + c else 0.0
+""",
+            "Did you add something tiny inside a logarithm",
+        ),
+        "an array": (
+            """
+def v_measure(table):
+    def entropy(m):
+        p = m[m > 0] / m.sum()
+        return -(p * np.log(p)).sum()
+    h_y, h_c = entropy(table.sum(1)), entropy(table.sum(0))
+    i = h_y + h_c - entropy(table.ravel())
+    h, c = i / h_y if h_y else 1.0, i / h_c if h_c else 1.0
+    return np.array([h, c, 2 * h * c / (h + c) if h + c else 0.0])
+""",
+            "in this order: yours is one ndarray",
+        ),
     },
     "pair_counts": {
         "exchanged": (
@@ -604,6 +672,16 @@ def pair_counts(table):
     return np.array([[s, a - s], [b - s, pairs(table.sum()) - a - b + s]])
 """,
             "Return four numbers",
+        ),
+        "cells of 32 bits": (
+            """
+def pair_counts(table):
+    cells = table.astype(np.int32)
+    pairs = lambda m: int((m * (m - 1) // 2).sum())
+    s, a, b = pairs(cells), pairs(table.sum(1)), pairs(table.sum(0))
+    return s, a - s, b - s, pairs(table.sum()) - a - b + s
+""",
+            "did they outgrow their type",
         ),
     },
     "adjusted_rand": {
@@ -779,6 +857,52 @@ def vote_accuracy(y_known, labels_known, y, labels):
     return sum(winner.get(k) == i for i, k in zip(y.tolist(), labels.tolist()))
 """,
             "return their share",
+        ),
+        "the smallest class of each cluster": (
+            """
+def vote_accuracy(y_known, labels_known, y, labels):
+    winner = {k: np.unique(y_known[labels_known == k])[0] for k in np.unique(labels_known).tolist()}
+    return sum(winner.get(k) == i for i, k in zip(y.tolist(), labels.tolist())) / len(y)
+""",
+            "take the one with the most votes",
+        ),
+        "names of clusters as places": (
+            """
+def vote_accuracy(y_known, labels_known, y, labels):
+    winner = np.full(max(labels_known.max(), labels.max()) + 1, -1)
+    for k in np.unique(labels_known):
+        winner[k] = np.bincount(y_known[labels_known == k]).argmax()
+    return np.mean(winner[labels] == y)
+""",
+            "Clusters may have negative names",
+        ),
+        "names of clusters counted": (
+            """
+def vote_accuracy(y_known, labels_known, y, labels):
+    winner = np.full(100, -1)
+    for k in np.bincount(labels_known).nonzero()[0]:
+        winner[k] = np.bincount(y_known[labels_known == k]).argmax()
+    return np.mean(winner[labels] == y)
+""",
+            "Is it a negative name",
+        ),
+        "known and others scored": (
+            """
+def vote_accuracy(y_known, labels_known, y, labels):
+    winner = {k: np.bincount(y_known[labels_known == k]).argmax() for k in np.unique(labels_known).tolist()}
+    y, labels = np.concatenate([y_known, y]), np.concatenate([labels_known, labels])
+    return sum(winner.get(k) == i for i, k in zip(y.tolist(), labels.tolist())) / len(y)
+""",
+            "You scored the known samples, too",
+        ),
+        "everybody votes": (
+            """
+def vote_accuracy(y_known, labels_known, y, labels):
+    y_all, labels_all = np.concatenate([y_known, y]), np.concatenate([labels_known, labels])
+    winner = {k: np.bincount(y_all[labels_all == k]).argmax() for k in np.unique(labels_all).tolist()}
+    return sum(winner[k] == i for i, k in zip(y.tolist(), labels.tolist())) / len(y)
+""",
+            "Only y_known votes",
         ),
     },
     "mended_accuracy": {
