@@ -15,8 +15,8 @@ PAPERS = (NGUYEN, BHATTARAI, SAMPLAWSKI, LEE, LIM, BEYOND)
 
 
 def _nguyen() -> list[Claim]:
-    def table_2(what, value, *names, reason="", headline=False):
-        runs = [f"nguyen_dec/{name}-{optimizer}" for name in names for optimizer in ("sgd", "adam")]
+    def table_2(what, value, *names, more=(), reason="", headline=False):
+        runs = [f"nguyen_dec/{name}-{optimizer}" for name in names for optimizer in ("sgd", "adam")] + list(more)
         printed = f"ACC {value:.5f}".replace("0.", ".", 1)
         return Claim(NGUYEN, "table 2", what, printed, value, runs, reason=reason, headline=headline)
 
@@ -51,6 +51,7 @@ def _nguyen() -> list[Claim]:
             "DEC, d-512-256-128-64-10, ReLU",
             0.81947,
             "deep",
+            more=["nguyen_dec/deep-sgd-60000"],
             headline=True,
             reason="k-means on the codes of our autoencoder (15 epochs) starts low; his training is not described",
         ),
@@ -66,8 +67,6 @@ def _nguyen() -> list[Claim]:
 
 
 def _bhattarai() -> list[Claim]:
-    short = "ten epochs on 20,000 images, where he has 50 on 50,000"
-
     def v(where, what, run, train, test, reason="", headline=False, anew=""):
         """anew: why the test images' clustering is read as fitted to them, not predicted: this comes nearer."""
 
@@ -82,13 +81,17 @@ def _bhattarai() -> list[Claim]:
     def mnist(*names):
         return [f"bhattarai_latent/{prefix}{name}" for name in names for prefix in ("", "long-")]
 
-    def cifar(name):
-        return [f"bhattarai_latent/cifar-{name}", f"bhattarai_latent/cifar-short-{name}"]
-
     pixels = ["bhattarai_latent/pixels-gmm", "bhattarai_latent/pixels-full"]
     cifar_pixels = "bhattarai_latent/cifar-pixels-"
     return [
-        *v("table 2", "mixture on pixels", pixels, 0.325, 0.507, anew="clustered anew; predicted, V is .443"),
+        *v(
+            "table 2",
+            "mixture on pixels",
+            pixels,
+            0.325,
+            0.507,
+            anew="clustered anew; predicted, V is .443, with full covariances .556",
+        ),
         *v(
             "table 2",
             "k-means on pixels",
@@ -103,10 +106,39 @@ def _bhattarai() -> list[Claim]:
         *v("table 2", "convolutional autoencoder, mixture", mnist("conv-gmm"), 0.841, 0.887, headline=True),
         *v("table 3", "CIFAR-10, mixture on pixels", [f"{cifar_pixels}gmm"], 0.081, 0.085),
         *v("table 3", "CIFAR-10, k-means on pixels", [f"{cifar_pixels}kmeans"], 0.078, 0.084),
-        *v("table 3", "CIFAR-10, dense, k-means", cifar("dense-kmeans"), 0.101, 0.109, short),
-        *v("table 3", "CIFAR-10, dense, mixture", cifar("dense-gmm"), 0.138, 0.150, short),
-        *v("table 3", "CIFAR-10, convolutional, k-means", cifar("conv-kmeans"), 0.099, 0.105, short),
-        *v("table 3", "CIFAR-10, convolutional, mixture", cifar("conv-gmm"), 0.157, 0.162, short, headline=True),
+        *v("table 3", "CIFAR-10, dense, k-means", ["bhattarai_latent/cifar-dense-kmeans"], 0.101, 0.109),
+        *v("table 3", "CIFAR-10, dense, mixture", ["bhattarai_latent/cifar-dense-gmm"], 0.138, 0.150),
+        *v("table 3", "CIFAR-10, convolutional, k-means", ["bhattarai_latent/cifar-conv-kmeans"], 0.099, 0.105),
+        *v(
+            "table 3",
+            "CIFAR-10, convolutional, mixture",
+            ["bhattarai_latent/cifar-conv-gmm"],
+            0.157,
+            0.162,
+            headline=True,
+        ),
+        Claim(
+            BHATTARAI,
+            "figures 6 and 7",
+            "CIFAR-10: the convolutional network's test images come back better, dB",
+            "(figures)",
+            None,
+            ["bhattarai_latent/cifar-conv-gmm"],
+            "measured.test PSNR (dB)",
+            ["bhattarai_latent/cifar-dense-gmm"],
+            relation="better",
+        ),
+        Claim(
+            BHATTARAI,
+            "figures 6 and 7",
+            "CIFAR-10: its test loss is lower at the beginning: test error after one epoch in dB",
+            "(figures)",
+            None,
+            ["bhattarai_latent/cifar-conv-gmm"],
+            lambda result: -10 * math.log10(result["autoencoder_test_loss"][0]),
+            ["bhattarai_latent/cifar-dense-gmm"],
+            relation="better",
+        ),
         Claim(
             BHATTARAI,
             "figure 4",
@@ -558,6 +590,7 @@ def _lee() -> list[Claim]:
             lambda result: result["measured"]["acc noise 0.5"],
             ["lee_robustness/dcra-without-pull"],
             relation="better",
+            reason="the training's length explains most of the gain; on half-masked images the pull adds .10",
         ),
         Claim(
             LEE,
