@@ -773,13 +773,13 @@ def _beyond() -> list[Claim]:
             "self-labelling",
             "nothing moved, all samples teach: better than its teacher",
             "self_labelling/mnist-overconfident",
-            reason="cut: a quarter of an hour a run",
+            reason="by .003 instead of .010, and it is surer of its mistakes: .83 instead of .58",
         ),
         gains(
             "self-labelling",
             "a teacher that starts from k-means: better than it",
             "self_labelling/mnist-k-means-start",
-            reason="cut: a quarter of an hour a run",
+            reason="but clusters of 6 to 13 % stay where classes have 9 to 11 %: what is wrong for a whole one stays",
         ),
         gains(
             "neighbours",
