@@ -151,7 +151,7 @@ CASES += [
     Case("init of texts", "nor an array of numbers", parameters={"init": [["a"] * 64] * 3}, only=CENTERS),
     Case(
         "centers where a name belongs",
-        "init=array.*choose one",
+        "init .an array of shape.*choose one",
         parameters={"init": np.zeros((3, 2))},
         but=CENTERS + LABELS,
     ),

@@ -26,7 +26,7 @@ def test_clusters_are_the_most_probable(digits, network):
         np.testing.assert_allclose(model.network_(torch.from_numpy(x)).softmax(1).numpy(), p, atol=1e-5)
 
 
-@pytest.mark.filterwarnings("ignore:.*steps in all", "ignore:.*clusters have samples")
+@pytest.mark.filterwarnings("ignore:.*steps? in all", "ignore:.*clusters have samples")
 def test_callbacks_predict_without_dropout_and_training_goes_on_with_it(digits):
     """Predictions in between leave the network as it was: with and without them the training is the same, whatever the
     state of the global generator, which dropout must neither ask nor move.
