@@ -169,6 +169,12 @@ def _lead_of_ten(measured: dict[str, float]) -> float:
     return by_k.pop(10) - max(by_k.values())
 
 
+# Of gradient k-means under noise.
+FITTED = {
+    70: "his runs under noise end after 6,000 steps, ours after 30,000",
+    80: "his runs under noise end after 6,000 steps, ours after 30,000",
+    90: "cut: at 100 one centre takes all images",
+}
 # Why our denoising models are where they are.
 DENOISING = {
     10: "",
@@ -357,7 +363,7 @@ def _samplawski() -> list[Claim]:
                 value,
                 [f"samplawski_autoencoded/kmeans-noise-{sigma}"],
                 "history.v_measure.max",
-                reason="his runs under noise end after 6,000 steps, ours after 30,000" if sigma in (70, 80) else "",
+                reason=FITTED.get(sigma, ""),
             )
         )
     for sigma, value in LOG_DENOISING.items():
@@ -377,10 +383,10 @@ def _samplawski() -> list[Claim]:
         Claim(
             SAMPLAWSKI,
             "figure 5",
-            "a little noise (10 to 40) helps gradient k-means, best checkpoints, V",
+            "some noise (10 to 50; ours: 50) helps gradient k-means, best checkpoints, V",
             "(a figure)",
             None,
-            [f"samplawski_autoencoded/kmeans-noise-{sigma}" for sigma in (10, 20, 30, 40)],
+            [f"samplawski_autoencoded/kmeans-noise-{sigma}" for sigma in (10, 20, 30, 40, 50)],
             "history.v_measure.max",
             ["samplawski_autoencoded/kmeans-noise-0"],
             relation="better",
@@ -429,6 +435,7 @@ def _samplawski() -> list[Claim]:
                 [f"samplawski_autoencoded/kmeans-noise-{sigma}"],
                 "history.v_measure.max",
                 "better",
+                reason="" if sigma == 100 else "cut: the denoising model was not run with this noise",
             )
         )
     return claims
