@@ -294,6 +294,25 @@ def test_gaps_in_a_frame_of_whole_numbers_are_counted():
         KMeans(3).fit(frame)
 
 
+def test_gaps_in_a_frame_that_is_not_pandas_are_counted():
+    class Frame:
+        """Polars' `to_numpy`, too, knows no na_value."""
+
+        shape = (15, 2)
+
+        def __array__(self, dtype=None, copy=None):
+            return np.array([[1.0, np.nan], [2.0, 3.0], [4.0, 5.0]] * 5, dtype)
+
+        def __len__(self):
+            return 15
+
+        def to_numpy(self):
+            return np.asarray(self)
+
+    with pytest.raises(ValueError, match="Input X contains NaN: 5 of 15 rows, the first is row 0"):
+        KMeans(3).fit(Frame())
+
+
 def test_a_bad_batch_in_between_does_no_harm():
     stream = GradientKMeans(3, random_state=0)
     for x in (ROWS[:20], ROWS[20:40]):

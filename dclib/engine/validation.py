@@ -78,7 +78,8 @@ def _to_do(message: str, x) -> str:
         ("infinity", np.isinf, "look for what made them (a division by zero, a logarithm of zero)"),
     ):
         if message.startswith(f"Input X contains {kind}"):
-            values = x.to_numpy(np.float64, na_value=np.nan) if hasattr(x, "to_numpy") else np.asarray(x, np.float64)
+            # Gaps in pandas' integer columns are no numbers; frames of others have no such method.
+            values = x.to_numpy(np.float64, na_value=np.nan) if hasattr(x, "isna") else np.asarray(x, np.float64)
             bad = np.flatnonzero(is_bad(values).any(1))
             return (
                 f"Input X contains {kind}: {len(bad)} of {len(x)} rows, the first is row {bad[0]}. Leave them out, or "
