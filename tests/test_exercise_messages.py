@@ -176,6 +176,49 @@ ANSWERS = [
 ]  # fmt: skip
 
 
+AUTOGRAD = {
+    "train": """
+def train(x, noise, sigma, encoder, decoder, centers, share, rate, batch_size):
+    parts = [part.clone().requires_grad_() for layer in encoder + decoder for part in layer]
+    layers = list(zip(parts[::2], parts[1::2]))
+    encoder, decoder, history = layers[: len(encoder)], layers[len(encoder) :], []
+    def through(rows):
+        for i, (W, b) in enumerate(encoder):
+            rows = (rows.relu() if i else rows) @ W.detach().T + b.detach()
+        return rows
+    for epsilon in noise:
+        centers, labels = refresh(through(x), centers)
+        for rows in torch.arange(len(x)).split(batch_size):
+            loss = dcra_loss(x[rows], epsilon[rows], sigma, encoder, decoder, centers[labels[rows]], share)[0]
+            history.append(loss.item())
+            changes = torch.autograd.grad(loss, parts)
+            with torch.no_grad():
+                for part, change in zip(parts, changes):
+                    part -= rate * change
+    return encoder, decoder, *refresh(through(x), centers), history
+""",
+    "play": """
+def play(z, clusters, weights, noise, spread, rate_judge, rate_codes):
+    history = []
+    def logits(points, weights):
+        return (torch.cat([torch.ones_like(points[:, :1]), points, points**2], 1) * weights[clusters]).sum(1)
+    for epsilon in noise:
+        groups = [z[clusters == k] for k in range(len(weights))]
+        means, widths = torch.stack([g.mean(0) for g in groups]), torch.stack([g.std(0, correction=0) for g in groups])
+        leaf = weights.clone().requires_grad_()
+        loss = discriminator_loss(
+            logits(draw(means, widths, clusters, epsilon, spread), leaf), logits(z, leaf), 1.0
+        )
+        history.append(loss.item())
+        weights = weights - rate_judge * torch.autograd.grad(loss, leaf)[0]
+        codes = z.clone().requires_grad_()
+        climb = torch.nn.functional.logsigmoid(logits(codes, weights)).sum()
+        z = z + rate_codes * torch.autograd.grad(climb, codes)[0]
+    return z, weights, history
+""",
+}
+
+
 def module(unit):
     spec = importlib.util.spec_from_file_location(f"{unit}_checks", SOLUTIONS / unit / f"{unit}_checks.py")
     found = importlib.util.module_from_spec(spec)
@@ -207,6 +250,8 @@ COMPARED = {
     "gaussian_mixtures": {"log_joint": [0], "e_step": [0, 1], "m_step": [0, 1, 2], "bound": [0], "tied_em": [2],
                           "bic": [0], "mended_em": [3]},
     "dec": {"soft_assignment": [0], "target": [0], "divergence": [0], "pull": [0, 1], "refine": [0, 2]},
+    "dcra": {"dcra_loss": [0, 1, 2], "slopes": [0, 1], "convert": [0, 1], "decibels": [0, 1, 2], "mean_loss": [0]},
+    "dcan": {"draw": [0], "encoder_loss": [0, 1], "divergences": [0, 1, 3], "told_and_not": [0, 1]},
 }  # fmt: skip
 CASES = [(unit, task, part) for unit, tasks in COMPARED.items() for task, parts in tasks.items() for part in parts]
 
@@ -227,6 +272,16 @@ def test_two_mistakes_that_are_named_differ(unit, task, part, monkeypatch):
     if unit == "dec":
         parts = ("_q", "_p", "_kl", "_pull", "_refine")
         versions = dict(zip(COMPARED[unit], (getattr(check, name) for name in parts)))
+    elif unit == "dcra":
+        parts = ("_loss", "_slopes", "_convert", "_decibels", "_mean_loss")
+        versions = dict(zip(COMPARED[unit], (getattr(check, name) for name in parts)))
+    elif unit == "dcan":
+        versions = {
+            "draw": check._drawn,
+            "encoder_loss": check._fooling,
+            "divergences": check._measures,
+            "told_and_not": check._both,
+        }
     else:
         em = check.LENT["em"]
         versions = {
@@ -240,9 +295,74 @@ def test_two_mistakes_that_are_named_differ(unit, task, part, monkeypatch):
 
     answer.__name__ = task
     monkeypatch.setattr(check, "name_mistake", compare)
+    numbers = {"compare_number": lambda value, right, hints, otherwise: compare(value, hints, exercises.same_number)}
+    for name in numbers.keys() & vars(check).keys():
+        monkeypatch.setattr(check, name, numbers[name])
     with exercises.judging("1"):
         getattr(check, task)(answer)
     assert n_hints > 1 and not alike
+
+
+def test_two_mistakes_in_the_loss_of_the_discriminator_differ():
+    """With one of the two targets at least."""
+    check, g = module("dcan"), torch.Generator().manual_seed(1)
+    s, t = 1 + 1.5 * torch.randn(12, generator=g), 1.5 * torch.randn(20, generator=g) - 0.5
+    hints = [
+        ((one, other), text)
+        for (one, text), (other, _) in zip(check._named_losses(s, t, 1.0), check._named_losses(s, t, 0.8))
+    ]
+    assert not [(x, y) for (a, x), (b, y) in combinations(hints, 2) if all(map(exercises.same_number, a, b))]
+
+
+def paths(unit, task):
+    """What a training of this unit comes to with each of the mistakes in it that are named, as one vector a mistake."""
+    check = module(unit)
+    g = torch.Generator().manual_seed(1)
+    if task == "train":
+        given, right = check._training_data(g)
+        ends = {how: check._parts(check._train(*given, how=how)) for how in check._HOW}
+    elif unit == "dcra":
+        x, noise, goal = (torch.randn(*shape, generator=g) for shape in ((15, 8), (6, 15, 8), (15, 3)))
+        A, B = torch.randn(3, 8, generator=g) / 3, torch.randn(8, 3, generator=g) / 3
+        ends = {how: check._linear_path(x, noise, 0.7, A, B, goal, 0.6, 0.02, how)[:2] for how in ("", *check._MENDED)}
+    else:
+        c, z, noise = torch.arange(15) % 3, torch.randn(15, 2, generator=g), torch.randn(4, 15, 2, generator=g)
+        means, widths = 1.5 * torch.randn(3, 2, generator=g), 0.3 + torch.rand(3, 2, generator=g)
+        weights = 0.4 * torch.randn(3, 5, generator=g)
+        if task == "play":
+            ends = {how: check._game(z, c, weights, noise, 0.6, 0.8, 0.3, how)[:2] for how in ("", *check._PLAYED)}
+        else:
+            given = z, c, means, widths, noise, 0.6, 0.1
+            ends = {how: check._training(*given, how=how)[:2] for how in ("", *check._MENDED)}
+    return {how: torch.cat([part.flatten() for part in parts]) for how, parts in ends.items()}
+
+
+@pytest.mark.parametrize(
+    ("unit", "task"),
+    [("dcra", "train"), ("dcra", "mended_training"), ("dcan", "play"), ("dcan", "mended_training")],
+)
+def test_two_mistakes_in_a_training_differ(unit, task):
+    ends = paths(unit, task)
+    assert len(ends) > 9
+    assert not [(a, b) for a, b in combinations(ends, 2) if exercises.close(ends[a], ends[b])]
+
+
+def test_a_loss_that_is_lent_has_no_graph_behind_it(capsys, monkeypatch):
+    """As when work is graded: who needs its gradient learns it in the notebook."""
+    from functools import partial
+
+    monkeypatch.delenv("NBGRADER_EXECUTION", raising=False)
+    for unit, task, source in (("dcra", "train", "dcra_loss"), ("dcan", "play", "discriminator_loss")):
+        check = module(unit)
+        names = {"torch": torch}
+        exec(f"def {source}(*given):\n    raise NotImplementedError()\n{AUTOGRAD[task]}", names)
+        check.TASKS._passed.clear()
+        getattr(check, task)(names[task])
+        assert "What is lent to you" in capsys.readouterr().out
+        check.TASKS._passed[source] = partial  # its own version has passed, and is not replaced
+        names[source] = check._loss if unit == "dcra" else check._judging
+        getattr(check, task)(names[task])
+        assert f"{task}: passed." in capsys.readouterr().out
 
 
 def test_a_cell_that_borrows_says_whose(capsys, monkeypatch):

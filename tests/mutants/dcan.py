@@ -238,6 +238,7 @@ def play(z, clusters, weights, noise, spread, rate_judge, rate_codes):
         z = z - rate_codes * torch.autograd.grad(F.softplus(-logits(v, weights)).sum(), v)[0]
     return z, weights, history
 """,
+        "numbers of NumPy, single precision": _play(keep="history.append(torch.tensor(float(loss)).numpy()[()])"),
         "slopes of the third task": _play(
             push="(-n * encoder_loss((low * own).sum(1), False)[1])[:, None]",
         ),
@@ -283,6 +284,9 @@ def told_and_not(a, b, shares, step):
                 "on_z, = torch.autograd.grad(fooling, z)",
             ],
             points="z.detach()",
+        ),
+        "numbers of NumPy, single precision": _training(
+            _OWN, keep="history.append((judging.detach().numpy()[()], fooling.detach().numpy()[()]))"
         ),
         "fooling first": _training(
             [
@@ -346,6 +350,20 @@ WRONG = {
             _draw("means[clusters] + spread * deviations[clusters] * torch.randn(noise.shape)"),
             "take the ε that are given to you",
         ),
+        "the width of cluster 0": (
+            _draw("means[clusters] + spread * deviations[0] * noise"), "have the width of cluster 0",
+        ),
+        "the center of cluster 0": (
+            _draw("means[0] + spread * deviations[clusters] * noise"), "have the centre of cluster 0",
+        ),
+        "one side": (_draw("means[clusters] + spread * deviations[clusters] * noise.abs()"), "ε keeps its sign"),
+        "always half": (_draw("means[clusters] + 0.5 * deviations[clusters] * noise"), "Your ρ is always ½"),
+        "spread of 1 at most": (
+            _draw("means[clusters] + min(spread, 1.0) * deviations[clusters] * noise"), "Your ρ has no effect",
+        ),
+        "another row's noise": (
+            _draw("means[clusters] + spread * deviations[clusters] * noise.flip(0)"), "Row ",
+        ),
         "a table for each cluster": (
             _draw("means[:, None] + spread * deviations[:, None] * noise"), "must have shape (30, 3)",
         ),
@@ -394,6 +412,42 @@ WRONG = {
                 "return up.mean() + (positive * f(encoded) + (1 - positive) * f(-encoded)).mean()",
             ),
             "Only the draws' target is t",
+        ),
+        "t weighs the halves": (
+            _judge("return positive * F.softplus(-drawn).mean() + (1 - positive) * F.softplus(encoded).mean()"),
+            "t does not weigh the two halves",
+        ),
+        "always .9": (
+            _judge("return (0.9 * F.softplus(-drawn) + 0.1 * F.softplus(drawn)).mean() + F.softplus(encoded).mean()"),
+            "Your t is always .9",
+        ),
+        "t for the codes": (
+            _judge(
+                "f, t = F.softplus, positive",
+                "return f(-drawn).mean() + (t * f(encoded) + (1 - t) * f(-encoded)).mean()",
+            ),
+            "You gave t to the codes",
+        ),
+        "t and 1 − t exchanged": (
+            _judge(
+                "f, t = F.softplus, positive",
+                "return ((1 - t) * f(-drawn) + t * f(drawn)).mean() + f(encoded).mean()",
+            ),
+            "For draws t belongs to log D",
+        ),
+        "one number of samples": (
+            _judge(
+                "f, t = F.softplus, positive",
+                "return ((t * f(-drawn) + (1 - t) * f(drawn)).sum() + f(encoded).sum()) / len(drawn)",
+            ),
+            "by the number of draws",
+        ),
+        "base 2": (
+            _judge(
+                "f, t = F.softplus, positive",
+                "return ((t * f(-drawn) + (1 - t) * f(drawn)).mean() + f(encoded).mean()) / math.log(2)",
+            ),
+            "has base 2",
         ),
         "log of a rounded sigmoid": (
             _judge(
@@ -445,7 +499,7 @@ WRONG = {
             _fool("-F.softplus(s).mean(), d / n", "F.softplus(-s).mean(), (1 - d) / n"), "The sign of the slopes",
         ),
         "slopes exchanged": (
-            _fool("-F.softplus(s).mean(), (d - 1) / n", "F.softplus(-s).mean(), -d / n"), "are exchanged",
+            _fool("-F.softplus(s).mean(), (d - 1) / n", "F.softplus(-s).mean(), -d / n"), "the slopes of the other one",
         ),
         "by D": (
             _fool("-F.softplus(s).mean(), -1 / (1 - d) / n", "F.softplus(-s).mean(), -1 / d / n"), "derivative by D",
@@ -463,6 +517,20 @@ def encoder_loss(encoded, saturating):
     return loss.detach(), torch.autograd.grad(loss, s)[0]
 """,
             "A sigmoid is rounded",
+        ),
+        "slopes of one loss for both": (
+            _fool("-F.softplus(s).mean(), (d - 1) / n", _OTHER), "d/ds log(1 − D) = −D",
+        ),
+        "fifteen codes": (
+            _fool("-F.softplus(s).mean(), -d / 15", "F.softplus(-s).mean(), -torch.sigmoid(-s) / 15"),
+            "with n = 4, the slope",
+        ),
+        "half": (
+            _fool("-F.softplus(s).mean(), -d / n / 2", "F.softplus(-s).mean(), -torch.sigmoid(-s) / n / 2"),
+            "are halved",
+        ),
+        "base 2": (
+            _fool("-F.softplus(s).mean() / math.log(2), -d / n", _OTHER), "has base 2",
         ),
         "loss only": (_fool("-F.softplus(s).mean()", "F.softplus(-s).mean()"), "two things, the loss and its slopes"),
     },
@@ -492,6 +560,20 @@ def encoder_loss(encoded, saturating):
         "ratio": (_measure(best="a / b"), "Your D is a/b"),
         "hard": (_measure(best="(a > b).double()"), "Your D is hard"),
         "nothing where nobody looks": (_measure(best="a / (a + b)"), "½ where both are 0"),
+        "something small": (_measure(best="(a + 1e-9) / (a + b + 2e-9)"), "Densities can be as small themselves"),
+        "KL both ways": (_measure(kl="kl(a, b) + kl(b, a)"), "KL(a‖b) alone was asked for"),
+        "half of one": (_measure(jsd="kl(a, m) / 2 + kl(b, m)"), "yours only KL(a‖m)"),
+        "NaN": (_measure(body="float(step * (f * (f.log() - g.log())).sum())"), "`torch.xlogy` knows better"),
+        "J in base 2": (
+            _measure(value="float(step * (torch.xlogy(a, best) + torch.xlogy(b, less)).sum()) / math.log(2)"),
+            "in your J has base 2",
+        ),
+        "J of lemma 2, once log 2": (_measure(value="kl(a, m) + kl(b, m) - math.log(2)"), "yours − log 2"),
+        "J of the codes": (_measure(value="float(step * torch.xlogy(b, less).sum())"), "draws' part of J is missing"),
+        "J subtracted": (
+            _measure(value="float(step * (torch.xlogy(a, best) - torch.xlogy(b, less)).sum())"),
+            "The two parts of J are added",
+        ),
         "J with the other sign": (
             _measure(value="-float(step * (torch.xlogy(a, best) + torch.xlogy(b, less)).sum())"), "The sign of J",
         ),
@@ -506,6 +588,27 @@ def encoder_loss(encoded, saturating):
     },
     "play": {
         "clusters stay": (_play(follow="len(history) == 0"), "Your clusters stay where they were"),
+        "centers stay": (
+            _play(start="first = torch.stack([z[clusters == k].mean(dim=0) for k in range(len(weights))])")
+            .replace("draw(means,", "draw(first,"),
+            "Your centres stay where they were",
+        ),
+        "widths stay": (
+            _play(start="first = torch.stack([z[clusters == k].std(0, correction=0) for k in range(len(weights))])")
+            .replace("draw(means, deviations,", "draw(means, first,"),
+            "Your widths stay what they were",
+        ),
+        "one table of noise": (_play().replace("clusters, epsilon,", "clusters, noise[0],"), "the first table"),
+        "always half": (_play(spread="0.5"), "Your ρ is always ½"),
+        "codes only": (_play(rows="-torch.sigmoid(t)[:, None] * low"), "learns from codes only"),
+        "push of the old discriminator": (_play(push="torch.sigmoid(-t)[:, None]"), "that of the old discriminator"),
+        "w and u exchanged": (_play(hill="own[:, d + 1 :] + 2 * own[:, 1 : d + 1] * z"), "You exchanged w and u"),
+        "target .9": (
+            _play(rows="(0.9 - torch.sigmoid(s))[:, None] * up - torch.sigmoid(t)[:, None] * low"), "here t = 1",
+        ),
+        "no factors": (_play(rows="up - low"), "After 1 round the number in row"),
+        "slope one place early": (_play(hill="own[:, :d] + 2 * own[:, d : 2 * d] * z"), "The weights are right."),
+        "J in the history": (_play(keep="history.append(-float(loss))"), "yours is J"),
         "variance for the width": (_play(widths="var(dim=0, correction=0)"), "You took variances for σ"),
         "one less": (_play(widths="std(dim=0)"), "correction=0"),
         "full width": (_play(spread="1.0"), "ρ is missing"),
@@ -534,7 +637,7 @@ def encoder_loss(encoded, saturating):
         "codes by the mean": (_play(move="z = z + rate_codes / n * push * hill"), "not by 1/n of it"),
         "loss after the step": (
             _play(keep="pass", late=_AFTER),
-            "*before* the discriminator's step",
+            "yours is that after it",
         ),
         "history of tensors": (_play(keep="history.append(torch.as_tensor(loss))"), "a list of plain numbers"),
         "written into its arguments": (_play(move="z += rate_codes * push * hill"), "changed its argument"),
@@ -558,6 +661,14 @@ def encoder_loss(encoded, saturating):
         "codes without shares": (_told(_TOLD, "divergences(shares @ a, b.mean(0), step)[3]"), "also the codes'"),
         "not told is told": (_told(_TOLD, "told"), "Your J not told is J told"),
         "one cluster": (_told(_TOLD, "divergences(a[0], b[0], step)[3]"), "that of one cluster"),
+        "shares twice": (
+            _told("sum(float(s) ** 2 * divergences(p, q, step)[3] for s, p, q in zip(shares, a, b))", _MIXED),
+            "The shares are in your J told twice",
+        ),
+        "largest cluster": (
+            _told("divergences(a[shares.argmax()], b[shares.argmax()], step)[3]", _MIXED), "of the largest cluster",
+        ),
+        "a step of its own": (_told(_TOLD.replace("step", "0.5"), _MIXED.replace("step", "0.5")), "J told is"),
         "all four results": (
             _told("[divergences(p, q, step) for p, q in zip(a, b)]", "divergences(shares @ a, shares @ b, step)"),
             "must be a number",
@@ -592,6 +703,24 @@ def encoder_loss(encoded, saturating):
             ),
             "here both move at once",
         ),
+        "its own rates": (
+            _training(_OWN).replace("rate_judge * on", "0.5 * on").replace("rate_codes *", "0.05 *"),
+            "they are the arguments `rate_judge`",
+        ),
+        "codes by the mean": (
+            _training(_OWN).replace("rate_codes * len(z) *", "rate_codes *"), "leave `len(z)` there",
+        ),
+        "full width": (_training(_OWN).replace("0.5 * deviations", "deviations"), "half of the cluster's width"),
+        "draws only": (_training(_grads("F.softplus(-logits(drawn)).mean()", "fooling")), "learns from draws only"),
+        "losses after the step": (
+            _training(
+                _OWN,
+                keep="pass",
+                after="s, t = logits(drawn), logits(z); "
+                "history.append((float(F.softplus(-s).mean() + F.softplus(t).mean()), float(F.softplus(-t).mean())))",
+            ),
+            "yours are those after it",
+        ),
         "codes cut off": (
             _training([_OWN[0], "on_z = torch.zeros_like(z)"]), "Your codes do not move",
         ),
@@ -603,7 +732,7 @@ def encoder_loss(encoded, saturating):
             "Mend the mistake",
         ),
         "history of the encoder": (
-            _training(_OWN, keep="history.append((fooling.item(), judging.item()))"), "pair of losses before each step",
+            _training(_OWN, keep="history.append((fooling.item(), judging.item()))"), "you exchanged the two",
         ),
     },
 }  # fmt: skip

@@ -206,6 +206,7 @@ def slopes(x, x_hat, z, goal, share):
     },
     "train": {
         "the whole loss by autograd": _train(),
+        "numbers of NumPy, single precision": _train(keep="history.append(loss.detach().numpy()[()])"),
         "slices": _train(batches="[slice(i, i + batch_size) for i in range(0, len(x), batch_size)]"),
         "backward from both ends": """
 def train(x, noise, sigma, encoder, decoder, centers, share, rate, batch_size):
@@ -277,6 +278,9 @@ def mean_loss(x, A, B, goal, share, corruption, level):
     },
     "mended_training": {
         "x in its place": _mended(),
+        "numbers of NumPy, single precision": _mended().replace(
+            "float(share * l1 + (1 - share) * l2)", "(share * l1 + (1 - share) * l2).numpy()[()]"
+        ),
         "autograd": """
 def mended_training(x, noise, sigma, A, B, goal, share, rate):
     A, B, history = A.clone().requires_grad_(), B.clone().requires_grad_(), []
@@ -313,7 +317,22 @@ WRONG = {
         "no lambda": (_loss(total="l1 + l2"), "λ is missing"),
         "lambda on the clusters only": (_loss(total="l1 + share * l2"), "yours is L1 + λ L2"),
         "lambda on both": (_loss(total="share * (l1 + l2)"), "You have λ on both terms"),
-        "terms exchanged": (_loss(result="loss, l2, l1"), "On random images L1 is"),
+        "noise subtracted": (_loss(noisy="x - sigma * epsilon"), "The noise is added"),
+        "noise of its own": (_loss(noisy="x + sigma * torch.randn(x.shape)"), "Twice the same question"),
+        "terms with their weights": (_loss(result="loss, share * l1, (1 - share) * l2"), "Return L1 without its λ"),
+        "a ReLU after the encoder": (
+            _loss().replace("z = check.through(noisy, encoder)", "z = check.through(noisy, encoder).relu()"),
+            "no ReLU after the last layer of the encoder",
+        ),
+        "decoded from the center": (
+            _loss().replace("check.through(z, decoder)", "check.through(goal, decoder)"),
+            "You draw from the centre",
+        ),
+        "another order": (_loss(result="l1, l2, loss"), "in another order"),
+        "lambda on the reconstruction twice": (_loss(total="l1 + (1 - share) * l2"), "yours is L1 + (1 − λ) L2"),
+        "square of the mean": (_loss(l1="(x_hat - x).norm(dim=1).mean() ** 2"), "the mean of squares"),
+        "NaN": (_loss(l2="torch.tensor(math.nan)"), "L2 is NaN"),
+        "terms exchanged": (_loss(result="loss, l2, l1"), "You exchanged L1 and L2"),
         "the loss alone": (_loss(result="loss"), "Return three numbers"),
         "one loss for each image": (_loss(l1="(x_hat - target).square().sum(1)"), "is a single number"),
     },
@@ -339,6 +358,48 @@ def refresh(z, centers):
             _refresh(more="if t == 1: return centers, torch.cdist(z, centers).argmin(1)"),
             "You stopped too early",
         ),
+        "ten iterations": (
+            _refresh(stop="pass", more="if t == 9: return centers, torch.cdist(z, centers).argmin(1)"),
+            "You stopped too early, after 10 of",
+        ),
+        "stop when the sizes stay": (
+            _refresh(
+                stop="sizes = new.bincount(minlength=len(centers)).tolist()\n"
+                "        if labels is not None and sizes == last: return centers, new\n"
+                "        last = sizes"
+            ),
+            "both clusters keep their size",
+        ),
+        "stop when the centers hardly move": (
+            _refresh(
+                stop="pass",
+                more="if (old - centers).abs().max() < 1e-2: return centers, torch.cdist(z, centers).argmin(1)",
+            ),
+            "here all distances are small",
+        ),
+        "one center after the other": (
+            """
+def refresh(z, centers):
+    centers = centers.clone()
+    for k in list(range(len(centers))) * 50:
+        own = z[torch.cdist(z, centers).argmin(1) == k]
+        if len(own):
+            centers[k] = own.mean(0)
+    return centers, torch.cdist(z, centers).argmin(1)
+""",
+            "first all labels, then all means",
+        ),
+        "absolute differences": (
+            _refresh().replace("cdist(z, centers)", "cdist(z, centers, p=1)"),
+            "You took absolute differences",
+        ),
+        "median": (_refresh().replace("own.mean(0)", "own.median(0).values"), "not the median"),
+        "sum": (_refresh().replace("own.mean(0)", "own.sum(0)"), "On random codes centre"),
+        "no codes to a code": (_refresh(empty="z[0]"), "has moved to one of the codes"),
+        "labels from 1": (
+            _refresh(stop="if labels is not None and torch.equal(new, labels): return centers, new + 1"),
+            "nearest centres, from 0",
+        ),
         "stops when any label stays": (
             _refresh(stop="if labels is not None and (new == labels).any(): return centers, new"),
             "You did one iteration",
@@ -359,11 +420,11 @@ def refresh(z, centers):
             "def refresh(z, centers):\n    for t in range(20):\n        labels = torch.cdist(z, centers).argmax(1)\n"
             "        centers = torch.stack([z[labels == k].mean(0) if (labels == k).any() else centers[k] "
             "for k in range(len(centers))])\n    return centers, labels\n",
-            "On random codes the first centre",
+            "On random codes centre",
         ),
     },
     "slopes": {
-        "downhill": (_slopes("2 * share / n * (x - x_hat)"), "The sign of the gradient by the reconstructions"),
+        "downhill": (_slopes("2 * share / n * (x - x_hat)"), "The sign of the gradient by the drawings"),
         "codes downhill": (_slopes(two="2 * (1 - share) / n * (goal - z)"), "The sign of the gradient by the codes"),
         "no 2": (_slopes("share / n * (x_hat - x)"), "The 2 of the square's derivative is missing"),
         "not divided by n": (_slopes("2 * share * (x_hat - x)"), "n times too large"),
@@ -378,6 +439,10 @@ def refresh(z, centers):
             _slopes(two="(1 - share) / n * torch.nn.functional.normalize(z - goal)"),
             "The square is forgotten",
         ),
+        "twice": (_slopes("4 * share / n * (x_hat - x)"), "twice too large"),
+        "divided by d": (_slopes("2 * share / d * (x_hat - x)"), "divided by the length of a row"),
+        "less one": (_slopes("2 * share / (n - 1) * (x_hat - x)"), "divided by n − 1"),
+        "no goal": (_slopes(two="2 * (1 - share) / n * z"), "with v = z − μ"),
         "one only": (_slopes(result="one"), "Return two things"),
         "exchanged": (_slopes(result="two, one"), "must have shape"),
     },
@@ -394,7 +459,7 @@ def refresh(z, centers):
                 update="labels = torch.cdist(through(x, encoder), centers).argmin(1)",
                 last="labels = torch.cdist(through(x, encoder), centers).argmin(1)",
             ),
-            "begins",
+            "never updated, only the labels",
         ),
         "clusters and centers of the start": (
             _train(begin="found, labels = refresh(through(x, encoder).detach(), centers)", update="pass", last="pass"),
@@ -413,11 +478,56 @@ def refresh(z, centers):
         ),
         "lambda on the wrong term": (_train(share="1 - share"), "λ is on the wrong term"),
         "clipped": (_train(noisy="(x[rows] + sigma * epsilon[rows]).clamp(0, 1)"), "You clipped the noisy images"),
+        "refreshed from the first centers": (
+            _train(
+                begin="first = centers",
+                update="centers, labels = refresh({clusters}.detach(), first)",
+                last="centers, labels = refresh(through(x, encoder).detach(), first)",
+            ),
+            "always begins at the centres given",
+        ),
+        "refreshed before each batch": (
+            _train(
+                noisy="x[rows] + sigma * epsilon[rows]; "
+                "centers, labels = refresh(through(x, encoder).detach(), centers)"
+            ),
+            "You refresh before each batch",
+        ),
+        "the first rows of the noise": (
+            _train(noisy="x[rows] + sigma * epsilon[: len(rows)]"),
+            "the first rows of the noise",
+        ),
+        "no sigma": (_train(noisy="x[rows] + epsilon[rows]"), "not multiplied by σ"),
+        "the rest left out": (
+            _train(batches="[r for r in torch.arange(len(x)).split(batch_size) if len(r) == batch_size]"),
+            "You left out the last batch",
+        ),
+        "shuffled": (_train(batches="torch.randperm(len(x)).split(batch_size)"), "Twice the same question"),
+        "biases at rest": (_train(moved="list(zip(parts, changes))[::2]"), "Your biases did not move"),
+        "means over all": (_train().replace(".sum(1).mean()", ".sum() / len(x)"), "means over the *batch*"),
+        "detached before it is decoded": (
+            _train().replace("through(z, decoder)", "through(z.detach(), decoder)"),
+            "The gradient of L1 does not reach your encoder",
+        ),
+        "a goal with a graph": (
+            _train(clusters="through(x, encoder)", update="centers, labels = refresh({clusters}, centers)").replace(
+                "def train", "def refresh(z, centers):\n    return check._refresh(z, centers)\n\n\ndef train"
+            ),
+            "The goal is a constant",
+        ),
+        "loss after the step": (
+            _train(
+                keep="pass",
+                after="args = x[rows], epsilon[rows], sigma, encoder, decoder, centers[labels[rows]], share; "
+                "history.append(float(dcra_loss(*args)[0]))",
+            ),
+            "yours is that after it",
+        ),
         "all images in one step": (_train(batches="[torch.arange(len(x))]"), "an epoch has a step for each batch"),
         "encoder only": (_train(moved="list(zip(parts, changes))[:n_encoder]"), "Your decoder did not move"),
         "decoder only": (_train(moved="list(zip(parts, changes))[n_encoder:]"), "Your encoder did not move"),
         "uphill": (_train(sign="+"), "went uphill"),
-        "reconstruction alone in the history": (_train(keep="history.append(l1.item())"), "the loss (1) *before*"),
+        "reconstruction alone in the history": (_train(keep="history.append(l1.item())"), "yours is L1 alone"),
         "a history of epochs": (
             _train(keep="pass", update="centers, labels = refresh({clusters}.detach(), centers); history.append(0.0)"),
             "The history has one loss a step",
@@ -443,9 +553,23 @@ def refresh(z, centers):
             _convert("p, q = weight, 1 - weight\n    " + _MEANS),
             "as the weight of the other loss",
         ),
+        "exchanged after dividing": (
+            """
+def convert(weight, d, m, first, second, on):
+    p = weight / (d if first == "mean" else 1)
+    q = (1 - weight) / (m if second == "mean" else 1)
+    if on == "L2":
+        p, q = q, p
+    return p / (p + q), p + q
+""",
+            "after you had divided them",
+        ),
+        "results exchanged": (_convert(_MEANS, "p + q, p / (p + q)"), "You exchanged the two results"),
+        "not divided by the sum": (_convert(_MEANS, "p, p + q"), "divide it by the sum of both"),
+        "m forgotten": (_convert('p = p / (d if first == "mean" else 1)'), "there L2 is divided by m"),
         "factor 1": (_convert(_MEANS, "p / (p + q), 1.0"), "not as large as ours"),
         "factor upside down": (_convert(_MEANS, "p / (p + q), 1 / (p + q)"), "upside down"),
-        "factor of L1 only": (_convert(_MEANS, "p / (p + q), p"), "The factor for"),
+        "factor of L1 only": (_convert(_MEANS, "p / (p + q), p"), "the number before L1 alone"),
         "the share alone": (_convert(_MEANS, "p / (p + q)"), "Return two numbers"),
     },
     "decibels": {
@@ -466,6 +590,14 @@ def refresh(z, centers):
         "absolute differences": (_decibels(mse="float((a - b).abs().mean())"), "The square is forgotten"),
         "20 log of the error": (_decibels(db="-20 * math.log10(e) if e else math.inf"), "Twice too large"),
         "no sign": (_decibels(db="10 * math.log10(e) if e else math.inf"), "a small error is a high PSNR"),
+        "root": (_decibels(db="-10 * math.log10(e**0.5) if e else math.inf"), "not its root"),
+        "largest value above": (
+            _decibels(db="10 * math.log10(float(a.max()) ** 2 / e) if e else math.inf"),
+            "the largest value of x above the error",
+        ),
+        "variance": (_decibels(mse="float((a - b).var())"), "You took the mean of the error off"),
+        "base 2": (_decibels(db="-10 * math.log2(e) if e else math.inf"), "to the base 2"),
+        "pairs exchanged": (_decibels(pairs=("x, x_hat", "x, x_noisy")), "You exchanged `before` and `after`"),
         "clipped": (_decibels(mse="float((a.clamp(0, 1) - b.clamp(0, 1)).square().mean())"), "You clipped"),
         "before minus after": (_decibels(gain="u - v"), "The gain is after − before"),
         "ratio": (_decibels(gain="v / u"), "by their difference"),
@@ -492,6 +624,15 @@ def refresh(z, centers):
         "mask as noise": (_mean_loss(mask="level ** 2 * torch.ones_like(x)"), "A mask is no noise"),
         "second moment": (_mean_loss(mask="x ** 2 / (1 - level)"), "not its variance"),
         "kept instead of dropped": (_mean_loss(mask="x ** 2 * (1 - level) / level"), "the share that is *dropped*"),
+        "square of the sum": (_mean_loss(size="M.sum(0) ** 2"), "Σ M², not (Σ M)²"),
+        "wrong index": (_mean_loss(one="part(B @ A, x, (B @ A).T)"), "over the wrong index"),
+        "penalty of BA on both": (_mean_loss(two="part(A, goal, B @ A)"), "its M is A"),
+        "noisy target": (_mean_loss(one="part(B @ A, x, torch.eye(x.shape[1]) - B @ A)"), "not of I − BA"),
+        "no lambda": (_mean_loss(total="one + two"), "λ is missing"),
+        "halved": (_mean_loss(total="(share * one + (1 - share) * two) / 2"), "Your loss is halved"),
+        "no goal": (_mean_loss(two="part(A, 0 * goal, A)"), "The centres are missing in L2"),
+        "mask for noise": (_mean_loss(noise="x ** 2 * level / (1 - level)"), "the variance of the mask"),
+        "1 − r twice": (_mean_loss(mask="x ** 2 * level / (1 - level) ** 2"), "1 − r stands once below"),
         "one for each image": (_mean_loss(average=""), "is a single number"),
     },
     "mended_training": {
@@ -505,9 +646,23 @@ def refresh(z, centers):
         "clean in the gradient only": (_mended(error="z @ B.T - batch", on_A="x"), "Mend the mistake"),
         "fresh noise on the target": (
             _mended(error="z @ B.T - (x + sigma * torch.randn(x.shape))"),
-            "Mend the mistake",
+            "Twice the same question",
         ),
-        "a history of L1": (_mended(keep="l1"), "the history is the loss before each step"),
+        "a history of L1": (_mended(keep="l1"), "yours is L1 alone"),
+        "the target half noisy": (_mended(error="z @ B.T - (x + batch) / 2"), "Your target is half noisy"),
+        "no 2": (_mended().replace("rate * 2 / len(x)", "rate / len(x)"), "The 2 of the square's derivative was right"),
+        "one after the other": (
+            _mended().replace(
+                "A, B = A - rate * 2 / len(x) * on_z.T @ batch, B - rate * 2 / len(x) * share * error.T @ z",
+                "A = A - rate * 2 / len(x) * on_z.T @ batch\n        z = batch @ A.T\n"
+                "        B = B - rate * 2 / len(x) * share * (z @ B.T - x).T @ z",
+            ),
+            "both move at once",
+        ),
+        "history against the noisy images": (
+            _mended(keep="share * (z @ B.T - batch).square().sum(1).mean() + (1 - share) * l2"),
+            "yours compares with the noisy images",
+        ),
         "energy of the noise taken off": (
             _mended(error="z @ B.T - batch", keep="share * (l1 - sigma**2 * x.shape[1]) + (1 - share) * l2"),
             "That is still the broken one",
