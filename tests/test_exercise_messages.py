@@ -117,6 +117,17 @@ def cluster(x, new, seed):
     return model.labels_, model.predict(b)
 """
 
+MASKED = """
+def masked_loss(x_hat, x, hidden):
+    loss = (x - x_hat)[hidden.expand_as(x)].square().mean()
+    return {}
+"""
+PULLED = """
+def kmeans_loss(h, centers):
+    nearest = torch.cdist(h.detach(), centers.detach()).argmin(1)
+    return ({}).square().sum() / {}
+"""
+
 ANSWERS = [
     ("gradient_kmeans", "forgetting_step", FORGET.format(
         counts="if len(mine): counts[k] = memory * counts[k] + len(mine)"), "fades, too: γ times the old count"),
@@ -125,6 +136,14 @@ ANSWERS = [
     ("gradient_kmeans", "forgetting_step", FORGET.format(
         counts="counts[k] = memory * counts[k] + len(mine)").replace("return centers, counts",
         "return [centers, counts]"), "without brackets: yours is a list"),
+    ("autoencoders", "masked_loss", MASKED.format("loss.detach()"), "no gradient flows to the reconstruction"),
+    ("autoencoders", "masked_loss", MASKED.format("torch.tensor(loss.item())"), "make no new tensor of a plain number"),
+    ("autoencoded_kmeans", "kmeans_loss", PULLED.format("h.detach() - centers[nearest]", "len(h) / 2"),
+     "no gradient flows to the codes"),
+    ("autoencoded_kmeans", "kmeans_loss", PULLED.format("h - centers.detach()[nearest]", "len(h) / 2"),
+     "no gradient flows to the centres"),
+    ("autoencoded_kmeans", "share_loss", PULLED.format("h - centers[nearest]",
+     "(h - h.mean(0)).square().sum().detach()").replace("kmeans", "share"), "its gradient by the codes is not"),
     ("dcra", "dcra_loss", LOSS, "not the variance"),
     ("dcra", "mean_loss", SAMPLED, "nothing is drawn here"),
     ("dcan", "mended_training", DIFFERENCE, "Still one loss for both, now a difference"),
@@ -252,6 +271,11 @@ COMPARED = {
     "dec": {"soft_assignment": [0], "target": [0], "divergence": [0], "pull": [0, 1], "refine": [0, 2]},
     "dcra": {"dcra_loss": [0, 1, 2], "slopes": [0, 1], "convert": [0, 1], "decibels": [0, 1, 2], "mean_loss": [0]},
     "dcan": {"draw": [0], "encoder_loss": [0, 1], "divergences": [0, 1, 3], "told_and_not": [0, 1]},
+    "autoencoders": {"psnr": [0], "dense": [0, 1], "training_step": [2], "conv": [0, 1], "masked_loss": [0]},
+    "autoencoded_kmeans": {"kmeans_loss": [0], "alarm": [0], "share_loss": [0]},
+    "gradient_kmeans": {"hard_gradient": [0, 1], "forgetting_step": [0, 1], "soft_assignment": [0],
+                        "free_energy": [0, 1], "anneal": [0]},
+    "kmeans": {"squared_distances": [0], "assign": [1]},
 }  # fmt: skip
 CASES = [(unit, task, part) for unit, tasks in COMPARED.items() for task, parts in tasks.items() for part in parts]
 
@@ -269,19 +293,17 @@ def test_two_mistakes_that_are_named_differ(unit, task, part, monkeypatch):
         n_hints += len(hints)
         alike.extend((one, two) for (a, one), (b, two) in combinations(hints, 2) if one != two and same(a, b))
 
-    if unit == "dec":
-        parts = ("_q", "_p", "_kl", "_pull", "_refine")
-        versions = dict(zip(COMPARED[unit], (getattr(check, name) for name in parts)))
-    elif unit == "dcra":
-        parts = ("_loss", "_slopes", "_convert", "_decibels", "_mean_loss")
-        versions = dict(zip(COMPARED[unit], (getattr(check, name) for name in parts)))
-    elif unit == "dcan":
-        versions = {
-            "draw": check._drawn,
-            "encoder_loss": check._fooling,
-            "divergences": check._measures,
-            "told_and_not": check._both,
-        }
+    simple = {
+        "dec": ("_q", "_p", "_kl", "_pull", "_refine"),
+        "dcra": ("_loss", "_slopes", "_convert", "_decibels", "_mean_loss"),
+        "dcan": ("_drawn", "_fooling", "_measures", "_both"),
+        "gradient_kmeans": ("_hard", "_forget", "_soft", "_energy", "_anneal"),
+        "kmeans": ("_distances", "_lent_assign"),
+    }
+    if unit in simple:
+        versions = dict(zip(COMPARED[unit], (getattr(check, name) for name in simple[unit])))
+    elif unit != "gaussian_mixtures":
+        versions = {**check.LENT, "training_step": getattr(check, "_step_of_torch", None)}
     else:
         em = check.LENT["em"]
         versions = {
@@ -294,10 +316,13 @@ def test_two_mistakes_that_are_named_differ(unit, task, part, monkeypatch):
         return off(versions[task](*arguments, **options), part)
 
     answer.__name__ = task
-    monkeypatch.setattr(check, "name_mistake", compare)
-    numbers = {"compare_number": lambda value, right, hints, otherwise: compare(value, hints, exercises.same_number)}
-    for name in numbers.keys() & vars(check).keys():
-        monkeypatch.setattr(check, name, numbers[name])
+
+    def compare_number(value, right, hints, otherwise):
+        compare(value, hints, exercises.same_number)
+
+    for name, function in (("name_mistake", compare), ("compare_number", compare_number)):
+        if hasattr(check, name):
+            monkeypatch.setattr(check, name, function)
     with exercises.judging("1"):
         getattr(check, task)(answer)
     assert n_hints > 1 and not alike

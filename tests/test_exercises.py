@@ -278,6 +278,27 @@ def test_one_mistake_costs_one_task(name):
         assert {task for task, verdict in verdicts.items() if not verdict.passed} == {wrong}
 
 
+@pytest.mark.parametrize(
+    ("name", "task", "calls"),
+    [("autoencoders", "mended_train", "training_step"), ("autoencoded_kmeans", "mended_joint", "joint_step")],
+)
+def test_a_mended_loop_may_call_the_task_of_one_step(name, task, calls):
+    """A hint compares the two. So it gets a working version if the student's own is wrong."""
+    u = unit(name)
+    code, _ = next(iter(answers(name).WRONG[calls].values()))
+    mine = {**u.answers, calls: code, task: answers(name).RIGHT[task]["task 3 in a loop"]}
+    verdicts = u.verdicts(mine, [calls, task])
+    assert not verdicts[calls].passed and verdicts[task].passed, verdicts
+
+
+def test_the_feedback_names_the_tasks_that_were_lent_and_no_others():
+    u, wrong = unit("kmeans"), answers("kmeans").WRONG
+    lloyd, update = (next(iter(wrong[task].values()))[0] for task in ("lloyd", "update"))
+    assert "working version" not in u.verdict("lloyd", lloyd).feedback
+    verdicts = u.verdicts({**u.answers, "update": update, "lloyd": lloyd}, ["update", "lloyd"])
+    assert "(Checked with a working version of update: your own" in verdicts["lloyd"].feedback
+
+
 PARTLY = """
 def _partly(function):
     def call(*arguments, **options):

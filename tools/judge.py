@@ -176,7 +176,7 @@ class Remote:
     """A student's function, as the tests see it."""
 
     def __init__(self, name: str, parameters: list[str], answers: Answers, passed: Collection[str]):
-        self.__name__, self._parameters, self._answers, self._passed = name, parameters, answers, passed
+        self.__name__, self._parameters, self._answers, self.passed = name, parameters, answers, passed
         self._lent: dict[str, Callable] = {}
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
@@ -194,7 +194,7 @@ class Remote:
     def lending(self, versions: dict[str, Callable]) -> Iterator[None]:
         """While this lasts, the function finds `versions` of those earlier tasks that have not passed."""
         before = self._lent
-        self._lent = {name: version for name, version in versions.items() if name not in self._passed}
+        self._lent = {name: version for name, version in versions.items() if name not in self.passed}
         try:
             yield
         finally:

@@ -16,7 +16,7 @@ import secrets
 import signal
 import threading
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from types import FrameType, SimpleNamespace
@@ -65,14 +65,14 @@ class Tasks:
         """Run `examine(function)`; print that the task passed, or what is wrong. Raises CheckFailed while grading.
 
         `lend` holds working versions of earlier tasks' functions. Those that have not passed their own check are
-        replaced by the lent ones while this check runs, so that one mistake is reported once. (While grading all are.)
+        replaced by the lent ones while this check runs, so that one mistake is reported once.
         A function that writes into its arguments is told so.
         """
         name = function.__name__
         if name not in self.names:
             raise ValueError(f"{name} is not one of {self.names}: give the function that the task asks for.")
         title = f"Task {self.names.index(name) + 1}, {name}"
-        passed: dict = {} if is_grading() else self._passed
+        passed: Collection[str] = getattr(function, "passed", ()) if is_grading() else self._passed
         lent = {other: version for other, version in (lend or {}).items() if other not in passed}
         self._passed.pop(name, None)
         try:

@@ -12,12 +12,17 @@ from dclib.classroom.exercises import (
     Mistake,
     Tasks,
     close,
+    compare_number,
+    is_grading,
     kind,
     many_calls,
+    name_mistake,
     parts_of,
     rounded,
+    same_number,
     single_number,
     tensor_of_shape,
+    told_apart,
 )
 
 TASKS = Tasks(
@@ -125,42 +130,58 @@ def psnr(function):
 
 
 def _psnr(function):
-    x = torch.zeros(2, 3, 4, 4)
+    x = torch.linspace(0.2, 0.7, 96).view(2, 3, 4, 4)
     y = x.clone()
-    y[0], y[1] = 0.4, 0.02
-    mse, db = 0.0802, 10 * math.log10(1 / 0.0802)
+    y[0] += 0.4
+    y[1] += 0.02
+    mse = 0.0802
+
+    def decibels(error, peak=1.0):
+        return 10 * math.log10(peak**2 / error)
+
+    db = decibels(mse)
     value = single_number(function(x, y), "The PSNR")
-    hints = {
-        10 * math.log(1 / mse): "You took the natural logarithm: decibels have the one to base 10.",
-        -db: "Your sign is wrong: a small error has a large PSNR.",
-        20 * math.log10(1 / mse): "You have 20 log(1/MSE): 20 belongs to the *root* of the error, 10 to the MSE.",
-        db / 2: "You took the root of the error, with 10 before the logarithm: that halves the decibels.",
-        db / 10: "The factor 10 is missing.",
-        10 * math.log10(1 / (mse * 96)): "You summed the squared errors: (1) has their mean over all values.",
-        10 * math.log10(1 / (mse * 48)): "You summed over the values of an image: (1) has the mean over all values.",
-        (20 * math.log10(1 / 0.4) + 20 * math.log10(1 / 0.02)) / 2: (
-            "You averaged the decibels of the images: (1) takes the mean of the errors first. The two differ."
+    measured = "The R of (1) is the largest *possible* difference, `value_range`; yours is measured on these images."
+    hints = [
+        (10 * math.log(1 / mse), "You took the natural logarithm: decibels have the one to base 10."),
+        (10 * math.log2(1 / mse), "You took the logarithm to base 2: decibels have the one to base 10."),
+        (-db, "Your sign is wrong: a small error has a large PSNR."),
+        (2 * db, "You have 20 log(1/MSE): 20 belongs to the *root* of the error, 10 to the MSE."),
+        (db / 2, "You took the root of the error, with 10 before the logarithm: that halves the decibels."),
+        (db / 10, "The factor 10 is missing."),
+        (decibels(mse * 96), "You summed the squared errors: (1) has their mean over all values."),
+        (decibels(mse * 48), "You summed over the values of an image: (1) has the mean over all values."),
+        (decibels(mse * 3), "You summed over the channels: (1) has the mean over all values."),
+        (
+            (decibels(0.4**2) + decibels(0.02**2)) / 2,
+            "You averaged the decibels of the images: (1) takes the mean of the errors first. The two differ.",
         ),
-        10 * math.log10(1 / 0.21): "You took the mean absolute error: square the differences.",
-        10 * math.log10(1 / 0.21**2): "You squared the mean: first square the differences, then take the mean.",
-    }
-    if not math.isclose(value, db, rel_tol=1e-4):
-        for wrong, hint in hints.items():
-            if math.isclose(value, wrong, rel_tol=1e-4):
-                raise Mistake(hint)
-        raise Mistake(
-            f"Of two images one differs by 0.4 everywhere, the other by 0.02: the mean squared error is {mse}, the "
-            "PSNR "
-            f"{db:.3f} dB; yours is {value:.3f}."
-        )
+        (decibels(0.4**2), "That is the PSNR of the first image, or of the largest error: (1) has the mean over all."),
+        (decibels(0.21), "You took the mean absolute error: square the differences."),
+        (decibels(0.21**2), "You squared the mean: first square the differences, then take the mean."),
+        (decibels(mse, 255), "Without a third argument the range is 1, as in the signature: yours takes 255."),
+        (decibels(mse, float(x.max())), measured),
+        (decibels(mse, float(y.max())), measured),
+        (decibels(mse, float(x.max() - x.min())), measured),
+        (decibels(mse, float(x.square().mean().sqrt())), measured),
+    ]
+    right, yours = told_apart(db, value)
+    compare_number(
+        value,
+        db,
+        hints,
+        f"Of two images one differs by 0.4 everywhere, the other by 0.02: the mean squared error is {mse}, the PSNR "
+        f"{right} dB; yours is {yours}.",
+    )
     value = single_number(function(x, y, 2.0), "The PSNR")
-    right = 10 * math.log10(4 / mse)
-    if math.isclose(value, db, rel_tol=1e-4):
-        raise Mistake("Yours does not use `value_range`: 255 for bytes makes the same error smaller.")
-    if math.isclose(value, 10 * math.log10(2 / mse), rel_tol=1e-4):
-        raise Mistake("The range is not squared: the error is, so the range must be, too.")
-    if not math.isclose(value, right, rel_tol=1e-4):
-        raise Mistake(f"With value_range=2 the PSNR of the same two images is {right:.3f} dB; yours is {value:.3f}.")
+    hints = [
+        (db, "Yours does not use `value_range`: 255 for bytes makes the same error smaller."),
+        (10 * math.log10(2 / mse), "The range is not squared: the error is, so the range must be, too."),
+        (decibels(mse, 0.5), "Your R² is under the line: the larger the range, the smaller is the same error."),
+    ]
+    right, yours = told_apart(decibels(mse, 2), value)
+    otherwise = f"With value_range=2 the PSNR of the same two images is {right} dB; yours is {yours}."
+    compare_number(value, decibels(mse, 2), hints, otherwise)
     try:
         value = single_number(function(x, x), "The PSNR")
     except (ZeroDivisionError, ValueError):
@@ -186,15 +207,11 @@ def _dense(function):
     encoder = _layers(([[1.0, 1.0], [-1.0, 2.0], [0.5, 0.0]], [0.5, 0.0, -1.0]), ([[1.0, -2.0, 1.0]], [-0.5]))
     decoder = _layers(([[2.0], [-1.0]], [1.0, 0.5]), ([[1.0, -1.0], [0.5, 2.0]], [-0.2, 0.3]))
 
-    def other(latent=False, output=False, hidden=True, activation=torch.relu, bias=True, decode=None):
-        (W1, b1), (W2, b2) = encoder
-        (W3, b3), (W4, b4) = decoder
-        b1, b2, b3, b4 = (b if bias else 0 * b for b in (b1, b2, b3, b4))
-        act = activation if hidden else torch.nn.Identity()
-        z = act(x.flatten(1) @ W1.T + b1) @ W2.T + b2
-        z = torch.relu(z) if latent else z
-        x_hat = act(z @ W3.T + b3) @ W4.T + b4
-        return z, (torch.relu(x_hat) if output else x_hat).view(x.shape)
+    def other(image=_same, up_to_code=torch.relu, code=_same, inner=_same, on=torch.relu, output=_same, bias=(1,) * 4):
+        """The codes and the reconstructions, with something else at one of the places."""
+        (W1, b1), (W2, b2), (W3, b3), (W4, b4) = [(W, b * factor) for (W, b), factor in zip(encoder + decoder, bias)]
+        z = code(up_to_code(image(x.flatten(1)) @ W1.T + b1) @ W2.T + b2)
+        return z, output(on(inner(z) @ W3.T + b3) @ W4.T + b4).view(x.shape)
 
     z_expected, expected = other()
     try:
@@ -211,37 +228,71 @@ def _dense(function):
     if isinstance(x_hat, torch.Tensor) and x_hat.shape == (3, 2):
         raise Mistake("Your reconstruction is still flat: give it the shape of the images, `.reshape(x.shape)`.")
     x_hat = tensor_of_shape(x_hat, (3, 1, 1, 2), "the reconstruction").detach()
-    hints = {
-        "There is a ReLU at the code: the last layer of the encoder is linear, codes may be negative.": {
-            "latent": True
-        },
-        "There is no ReLU between the layers: without one, two layers are no more than one.": {"hidden": False},
-        "Between the layers you have a tanh: this task has a ReLU.": {"activation": torch.tanh},
-        "Between the layers you have a sigmoid: this task has a ReLU.": {"activation": torch.sigmoid},
-        "The biases are missing: a layer is W h + b.": {"bias": False},
-        "There is a ReLU at the end of the decoder: the reconstruction is linear.": {"output": True},
-    }
-    if close(z, z_expected) and close(x_hat, expected):
-        return
-    for hint, options in hints.items():
-        if close(z, other(**options)[0]) and close(x_hat, other(**options)[1]):
-            raise Mistake(hint)
-    if close(z, other(latent=True)[0]):
-        raise Mistake("There is a ReLU at the code: the last layer of the encoder is linear, codes may be negative.")
     if not close(z, z_expected):
+        (W1, b1), (W2, b2) = encoder
+        hints = [
+            (other(code=torch.relu)[0], "There is a ReLU at the code: the last layer of the encoder is linear, codes "
+             "may be negative."),
+            (other(code=torch.tanh)[0], "There is a tanh at the code: the last layer of the encoder is linear."),
+            (other(code=torch.sigmoid)[0], "There is a sigmoid at the code: the last layer of the encoder is linear."),
+            (other(up_to_code=_same)[0], "There is no ReLU between the layers: without one, two layers are no more "
+             "than one."),
+            *[(other(up_to_code=function)[0], f"Between the layers you have a {name}: this task has a ReLU.")
+              for name, function in OTHER_ACTIVATIONS.items()],
+            (other(bias=(0, 0, 1, 1))[0], "The biases are missing: a layer is W h + b."),
+            (other(image=torch.relu)[0], "There is a ReLU on the image: it stands between two layers only, not before "
+             "the first."),
+            ((torch.relu(x.flatten(1) @ W1.T) + b1) @ W2.T + b2, "Your ReLU comes before the bias is added: a layer "
+             "is W h + b, and the ReLU takes the whole of it."),
+        ]  # fmt: skip
+        name_mistake(z, hints)
         raise Mistake(f"The codes of the three images here are {rounded(z_expected)}; yours are {rounded(z)}.")
-    if close(x_hat, other(hidden=False)[1]) or close(x_hat, _no_relu(z, decoder).view(x.shape)):
-        raise Mistake("The codes are right, but the decoder has no ReLU between its layers.")
-    raise Mistake(
-        f"The codes are right. The reconstruction of the first image is {rounded(expected[0])}; yours is "
-        f"{rounded(x_hat[0])}. Between the layers of the decoder stands a ReLU, after its last none."
-    )
+    if not close(x_hat, expected):
+        linear = "the reconstruction is linear."
+        hints = [
+            (other(output=torch.relu)[1], f"There is a ReLU at the end of the decoder: {linear}"),
+            (other(output=torch.sigmoid)[1], f"There is a sigmoid at the end of the decoder: {linear}"),
+            (other(output=torch.tanh)[1], f"There is a tanh at the end of the decoder: {linear}"),
+            (expected.clamp(0, 1), "You clipped the reconstruction to [0, 1]: here it is linear."),
+            (other(on=_same)[1], "The codes are right, but the decoder has no ReLU between its layers."),
+            *[(other(on=function)[1], f"Between the layers of the decoder you have a {name}: this task has a ReLU.")
+              for name, function in OTHER_ACTIVATIONS.items()],
+            (other(inner=torch.relu)[1], "The codes are right, but the decoder gets them through a ReLU: before its "
+             "first layer there is none."),
+            (other(bias=(1, 1, 0, 0))[1], "The codes are right, but the biases of the decoder are missing."),
+            (other(bias=(1, 1, 1, 0))[1], "The codes are right, but the bias of the decoder's last layer is missing."),
+        ]  # fmt: skip
+        name_mistake(x_hat, hints)
+        raise Mistake(
+            f"The codes are right. The reconstructions are {rounded(expected)}; yours are {rounded(x_hat)}. Between "
+            "the layers of the decoder stands a ReLU, after its last none."
+        )
+    # Layers that change nothing, one down and two up: only the ReLU between the two is left.
+    x = torch.arange(-12.0, 12.0).view(2, 2, 2, 3)
+    nothing = [(torch.eye(12), torch.zeros(12))]
+    z, x_hat = parts_of(function(x, nothing, 2 * nothing), 2, "two things, `z, x_hat`")
+    z = tensor_of_shape(z, (2, 12), "the codes (here n = 2, m = 12)").detach()
+    x_hat = tensor_of_shape(x_hat, tuple(x.shape), "the reconstruction").detach()
+    if not close(z, x.flatten(1)):
+        raise Mistake("With a single layer in the encoder your codes are wrong: after the last layer comes no ReLU.")
+    if not close(x_hat, x.relu()):
+        if close(x_hat.flatten(1).sort().values, x.relu().flatten(1).sort().values):
+            raise Mistake("The values of your reconstruction are right, but stand in other places of the image.")
+        raise Mistake(
+            "With one layer in the encoder and two in the decoder your reconstruction is wrong: the numbers may differ."
+        )
 
 
-def _no_relu(h, layers):
-    for W, b in layers:
-        h = h @ W.T + b
+def _same(h):
     return h
+
+
+OTHER_ACTIVATIONS = {
+    "tanh": torch.tanh,
+    "sigmoid": torch.sigmoid,
+    "leaky ReLU": torch.nn.functional.leaky_relu,
+    "GELU": torch.nn.functional.gelu,
+}
 
 
 # --- task 3 ---
@@ -278,62 +329,155 @@ def _training_step(function):
     x, target = torch.rand(4, 6, generator=g), torch.rand(4, 6, generator=g)
     encoder = torch.randn(3, 6, generator=g) / 2, torch.randn(3, generator=g) / 2
     decoder = torch.randn(6, 3, generator=g) / 2, torch.randn(6, generator=g) / 2
-    given, rate = [part.clone() for part in (*encoder, *decoder)], 0.25
+    given, rate = [part.clone() for part in (*encoder, *decoder)], 0.3
 
-    def slopes_of(goal, reduce=torch.mean):
-        network = _small_network(encoder, decoder)
-        loss = reduce((network(x.double()) - goal).square())
+    def slopes_of(goal, layers=(encoder, decoder)):
+        network = _small_network(*layers)
+        loss = (network(x.double()) - goal).square().mean()
         return float(loss.detach()), torch.autograd.grad(loss, list(network.parameters()))
 
-    answer = function(x, target, encoder, decoder, rate)
+    try:
+        answer = function(x, target, encoder, decoder, rate)
+    except TypeError as error:
+        if "NoneType" not in str(error):
+            raise
+        raise Mistake(
+            "A gradient is None: the loss does not depend on all four tensors that you differentiate by. Is there a "
+            f"`detach` too many on the way? (Python says: {error})"
+        ) from None
     if any(not torch.equal(a, b) for a, b in zip(given, (*encoder, *decoder))):
         raise Mistake("Your function changed the layers that it was given: work on copies, `part.clone()`.")
     answer = parts_of(answer, 3, "three things, `encoder, decoder, loss`")
     new = _new_layers(answer, (encoder, decoder))
-    if not isinstance(answer[2], float):
-        raise Mistake(f"The loss must be a plain number; yours is a {kind(answer[2])}: `float(loss)` makes one.")
+    if isinstance(answer[2], torch.Tensor):
+        raise Mistake("The loss must be a plain number; yours is a Tensor: `float(loss)` makes one.")
+    value = single_number(answer[2], "the loss")
     loss, slopes = slopes_of(target)
-    hints = {
-        slopes_of(x)[0]: "Your loss compares with the input `x`: compare with `target`, which may be another.",
-        loss * 6: "Your loss is a sum over the pixels: (4) is the mean over pixels and images.",
-        loss * 24: "Your loss is a sum: (4) is the mean over pixels and images.",
-        loss * 4: "Your loss is a sum over the images: (4) is the mean over pixels and images.",
-        loss / 2: "Your loss is half of (4).",
-        math.sqrt(loss): "Your loss is the root of (4).",
-    }
-    if not math.isclose(answer[2], loss, rel_tol=1e-4):
-        for value, hint in hints.items():
-            if math.isclose(answer[2], value, rel_tol=1e-4):
-                raise Mistake(hint)
-        raise Mistake(f"The loss here is {loss:.4f}, before the step; yours is {answer[2]:.4f}.")
+    _compare_loss_of_step(value, loss, new, x, target, given, slopes_of)
 
     def same(factor=lambda i: 1.0, slopes=slopes):
         return all(close(part, old - rate * factor(i) * s) for i, (part, old, s) in enumerate(zip(new, given, slopes)))
 
-    if same():
-        return
-    ways = {
-        "Nothing has changed: subtract the learning rate times the gradient.": lambda i: 0.0,
-        "You went uphill: *subtract* the gradient.": lambda i: -1.0,
-        "The learning rate is missing: you subtracted the gradient itself.": lambda i: 1 / rate,
-        "Only the decoder has changed: the gradient goes on through the code into the encoder.": lambda i: float(i > 1),
-        "Only the encoder has changed.": lambda i: float(i < 2),
-        "The biases have not changed: they are trained, too.": lambda i: float(i % 2 == 0),
-        "Your gradient is half of what it is: the derivative of a square has a factor 2.": lambda i: 0.5,
-        "You made two steps, or took the gradient twice.": lambda i: 2.0,
-        "The loss is right, but the gradient is that of a sum over all values.": lambda i: 24.0,
-        "The loss is right, but the gradient is that of a sum over the pixels.": lambda i: 6.0,
-    }
-    for hint, factor in ways.items():
-        if same(factor):
-            raise Mistake(hint)
-    if same(slopes=slopes_of(x)[1]):
+    if not same():
+        ways = {
+            "Nothing has changed: subtract the learning rate times the gradient.": lambda i: 0.0,
+            "You went uphill: *subtract* the gradient.": lambda i: -1.0,
+            "The learning rate is missing: you subtracted the gradient itself.": lambda i: 1 / rate,
+            "The learning rate counts twice: it is not squared.": lambda i: rate,
+            "Only the decoder has changed: the gradient goes on through the code into the encoder.": (
+                lambda i: float(i > 1)
+            ),
+            "Only the encoder has changed.": lambda i: float(i < 2),
+            "The biases have not changed: they are trained, too.": lambda i: float(i % 2 == 0),
+            "Your gradient is half of what it is: the derivative of a square has a factor 2.": lambda i: 0.5,
+            "You made two steps, or took the gradient twice.": lambda i: 2.0,
+            "The loss is right, but the gradient is that of a sum over all values.": lambda i: 24.0,
+            "The loss is right, but the gradient is that of a sum over the pixels.": lambda i: 6.0,
+            "The loss is right, but the gradient is that of a sum over the images.": lambda i: 4.0,
+            "The gradients of the biases are means over the images: they are sums, as those of the matrices are.": (
+                lambda i: 0.25 if i % 2 else 1.0
+            ),
+        }
+        for hint, factor in ways.items():
+            if same(factor):
+                raise Mistake(hint)
+        _name_wrong_gradient(new, x, target, given, rate, slopes, slopes_of)
+    answer = parts_of(function(x, target, encoder, decoder, 0.1), 3, "three things, `encoder, decoder, loss`")
+    again = _new_layers(answer, (encoder, decoder))
+    if not all(close(part, old - 0.1 * s) for part, old, s in zip(again, given, slopes)):
+        if all(close(part, old) for part, old in zip(again, new)):
+            raise Mistake("Your steps do not use `learning_rate`: with 0.3 and with 0.1 the new layers are the same.")
+        raise Mistake("With the learning rate 0.3 your step is right, with 0.1 it is not 0.1 times the gradient.")
+
+
+def _compare_loss_of_step(value, loss, new, x, target, given, slopes_of):
+    W1, b1, W2, b2 = given
+
+    def other(code=torch.tanh, output=_same, first=b1, second=b2):
+        return float((output(code(x @ W1.T + first) @ W2.T + second) - target).square().mean())
+
+    hints = [
+        (slopes_of(x)[0], "Your loss compares with the input `x`: compare with `target`, which may be another."),
+        (loss * 6, "Your loss is a sum over the pixels: (4) is the mean over pixels and images."),
+        (loss * 24, "Your loss is a sum: (4) is the mean over pixels and images."),
+        (loss * 4, "Your loss is a sum over the images: (4) is the mean over pixels and images."),
+        (loss / 2, "Your loss is half of (4)."),
+        (math.sqrt(loss), "Your loss is the root of (4)."),
+        (float((torch.tanh(x @ W1.T + b1) @ W2.T + b2 - target).abs().mean()),
+         "Your loss is that of absolute differences: (4) has squares."),
+        (other(code=_same), "Your network has no tanh at the code."),
+        (other(code=torch.relu), "At the code of your network is a ReLU: that of (3) is a tanh."),
+        (other(code=torch.sigmoid), "At the code of your network is a sigmoid: that of (3) is a tanh."),
+        (other(output=torch.tanh), "Your reconstruction goes through a tanh: in (3) only the code does."),
+        (other(output=torch.sigmoid), "Your reconstruction goes through a sigmoid: in (3) it is linear."),
+        (other(first=0), "The bias of the encoder is missing in your network."),
+        (other(second=0), "The bias of the decoder is missing in your network."),
+        (other(first=0, second=0), "The biases are missing in your network."),
+        (slopes_of(target, (new[:2], new[2:]))[0], "Your loss is that after the step: return the one before it."),
+    ]  # fmt: skip
+    right, yours = told_apart(loss, value, 4)
+    compare_number(value, loss, hints, f"The loss here is {right}, before the step; yours is {yours}.")
+
+
+def _name_wrong_gradient(new, x, target, given, rate, slopes, slopes_of):
+    """The loss is right, the step is not."""
+    if all(close(part, old - rate * s) for part, old, s in zip(new, given, slopes_of(x)[1])):
         raise Mistake("The loss is right, but the gradient is that of a loss with the input `x` as target.")
-    if close(new[2], given[2] - rate * slopes[2]) and close(new[3], given[3] - rate * slopes[3]):
+    names = ("the encoder's W", "the encoder's b", "the decoder's W", "the decoder's b")
+    right = [old - rate * s for old, s in zip(given, slopes)]
+    wrong = [name for name, part, other in zip(names, new, right) if not close(part, other)]
+    W1, b1, W2, b2 = (part.double() for part in given)
+    X = x.double()
+    z = torch.tanh(X @ W1.T + b1)
+    out = 2 * (z @ W2.T + b2 - target) / x.numel()
+
+    def encoder(back, weights=W2):
+        inner = (out @ weights) * back
+        return inner.T @ X, inner.sum(0)
+
+    if all("encoder" in name for name in wrong):
+        hints = [
+            (encoder(1 - z**2, right[2]), "The new encoder is computed with the *new* W of the decoder: take all four "
+             "gradients at the old layers, then change them."),
+            (encoder(1 - z), "The new decoder is right. The derivative of tanh is 1 − z²; yours has no square."),
+            (encoder(z * (1 - z)), "The new decoder is right. You have the derivative of a sigmoid, z (1 − z): that "
+             "of tanh is 1 − z²."),
+            (encoder(1 - z.tanh() ** 2), "The new decoder is right. In 1 − z² the z is the code itself: you took "
+             "tanh of it once more."),
+            (encoder(1 + 0 * z), "The new decoder is right, the new encoder is not: through tanh, backwards, stands "
+             "1 − z²."),
+            (encoder(z**2 - 1), "The new decoder is right, the encoder goes uphill: through tanh, backwards, stands "
+             "1 − z², not z² − 1."),
+        ]  # fmt: skip
+        for others, hint in hints:
+            if all(close(part, old - rate * other) for part, old, other in zip(new, given, others)):
+                raise Mistake(hint)
+    for i, size in ((1, "encoder"), (3, "decoder")):
+        if len(wrong) == 1 and close(new[i], given[i] - rate * slopes[i] / len(x)):
+            raise Mistake(f"The gradient of the {size}'s bias is a mean over the images: it is a sum, as that of W is.")
+    if all("decoder" in name for name in wrong):
+        after = slopes_of(target, (new[:2], given[2:]))[1]
+        if all(close(part, old - rate * s) for part, old, s in zip(new[2:], given[2:], after[2:])):
+            raise Mistake(
+                "The new decoder is computed with the *new* encoder: take all four gradients at the old layers, then "
+                "change them."
+            )
+    steps = [torch.cat([part.flatten() for part in parts]).double() for parts in (
+        [old - part for old, part in zip(given, new)], [rate * s for s in slopes])]  # fmt: skip
+    factor = float(steps[0] @ steps[1] / steps[1].square().sum())
+    if close(steps[0], factor * steps[1]):
         raise Mistake(
-            "The loss and the new decoder are right, the new encoder is not: through tanh, backwards, stands 1 − z²."
+            f"The loss is right, but each of your steps is {factor:.3g} times as long as learning rate times gradient."
         )
-    raise Mistake("The loss is right, but the new layers are not the old ones minus learning rate times gradient.")
+    i = names.index(wrong[0])
+    row, other = new[i].flatten(), right[i].flatten()
+    far = int((row - other).abs().nan_to_num(math.inf).argmax())
+    a, b = told_apart(float(other[far]), float(row[far]))
+    raise Mistake(
+        f"The loss is right, but not the new layers: old minus learning rate times gradient. Wrong: "
+        f"{', '.join(wrong)}. In {wrong[0]} one number should go from {float(given[i].flatten()[far]):.3f} to {a}; "
+        f"yours goes to {b}."
+    )
 
 
 # --- task 4 ---
@@ -358,7 +502,7 @@ def _conv(function):
 
     encoder = draw([1, 3, 2])
     decoder = up(encoder)
-    for side in ((8, 8), (7, 5)):
+    for side in ((8, 8), (7, 5), (6, 10)):
         x = torch.randn(2, 1, *side, generator=g)
         z_expected, expected = _conv_of_dclib(x, encoder, decoder)
         try:
@@ -390,33 +534,95 @@ def _conv(function):
                 "convolution of stride 2 makes 2s − 1 + p pixels of s: choose p, 0 or 1, for each side and each layer."
             )
         x_hat = tensor_of_shape(x_hat, tuple(x.shape), "the reconstruction").detach()
-        if close(z, z_expected.relu()) and not close(z, z_expected):
-            raise Mistake("There is a ReLU at the code: it is linear, as in task 2.")
         if not close(z, z_expected):
-            plain = torch.nn.Sequential(
-                *[m for m in _conv_network(tuple(x.shape[1:]), (3, 2)).encoder if not _is_relu(m)]
-            )
-            parts = dict(zip(dict(plain.named_parameters()), [part for layer in encoder for part in layer]))
-            if close(z, torch.func.functional_call(plain, parts, (x,))):
-                raise Mistake("There is no ReLU between the layers of the encoder.")
-            raise Mistake(
-                "The shape of your code is right, its values are not: stride 2, padding 1, the bias, and a ReLU "
-                "between "
-                "the layers."
-            )
-        if close(x_hat, expected.relu()) and not close(x_hat, expected):
-            raise Mistake("There is a ReLU at the end of the decoder: the reconstruction is linear.")
+            _name_wrong_code(z, z_expected, x, encoder, decoder)
         if not close(x_hat, expected):
-            raise Mistake(
-                "The code is right and so is the size of the reconstruction, but not its values: transposed "
-                "convolutions of "
-                "stride 2 and padding 1, the bias, a ReLU between the layers, none before the first and none after "
-                "the last."
-            )
+            _name_wrong_image(x_hat, expected, x, encoder, decoder)
 
 
-def _is_relu(module):
-    return isinstance(module, torch.nn.ReLU)
+def _other_conv(x, encoder, decoder, image=_same, between=None, code=_same, inner=_same, on=None, output=_same):
+    """The code and the reconstruction by dclib's layers, with something else at one of the places."""
+    network = _conv_network(tuple(x.shape[1:]), tuple(len(b) for _, b in encoder))
+
+    def through(h, layers, weights, activation):
+        weights = iter(weights)
+        for module in layers:
+            if isinstance(module, torch.nn.ReLU):
+                h = (activation or module)(h)
+            else:
+                h = torch.func.functional_call(module, dict(zip(("weight", "bias"), next(weights))), (h,))
+        return h
+
+    z = code(through(image(x), network.encoder, encoder, between))
+    return z, output(through(inner(z), network.decoder, decoder, on))
+
+
+def _no_bias(layers):
+    return [(W, 0 * b) for W, b in layers]
+
+
+def _name_wrong_code(z, right, x, encoder, decoder):
+    def other(layers=encoder, **change):
+        return _other_conv(x, layers, decoder, **change)[0]
+
+    hints = [
+        (other(code=torch.relu), "There is a ReLU at the code: it is linear, as in task 2."),
+        (other(code=torch.tanh), "There is a tanh at the code: it is linear, as in task 2."),
+        (other(code=torch.sigmoid), "There is a sigmoid at the code: it is linear, as in task 2."),
+        (other(between=_same), "There is no ReLU between the layers of the encoder."),
+        *[
+            (other(between=function), f"Between the layers of the encoder you have a {name}: this task has a ReLU.")
+            for name, function in OTHER_ACTIVATIONS.items()
+        ],
+        (other(image=torch.relu), "There is a ReLU on the image: it stands between two layers only."),
+        (other(_no_bias(encoder)), "The biases of the encoder are missing."),
+    ]
+    name_mistake(z, hints)
+    raise Mistake(
+        "The shape of your code is right, its values are not: stride 2, padding 1 (with zeros), the bias, and a ReLU "
+        f"between the layers. {_one_of(z, right)}"
+    )
+
+
+def _name_wrong_image(x_hat, right, x, encoder, decoder):
+    def other(layers=decoder, **change):
+        return _other_conv(x, encoder, layers, **change)[1]
+
+    linear = "the reconstruction is linear."
+    hints = [
+        (other(output=torch.relu), f"There is a ReLU at the end of the decoder: {linear}"),
+        (other(output=torch.sigmoid), f"There is a sigmoid at the end of the decoder: {linear}"),
+        (other(output=torch.tanh), f"There is a tanh at the end of the decoder: {linear}"),
+        (other(on=_same), "The code is right, but there is no ReLU between the layers of the decoder."),
+        *[
+            (other(on=function), f"Between the layers of the decoder you have a {name}: this task has a ReLU.")
+            for name, function in OTHER_ACTIVATIONS.items()
+        ],
+        (other(inner=torch.relu), "The code is right, but the decoder gets it through a ReLU: before its first layer "
+         "there is none."),
+        (other(_no_bias(decoder)), "The code is right, but the biases of the decoder are missing."),
+        (other([(W.flip(2, 3), b) for W, b in decoder]), "The code is right, but the kernels of the decoder are "
+         "upside down: a transposed convolution paints them as they are."),
+    ]  # fmt: skip
+    name_mistake(x_hat, hints)
+    if close(x_hat[..., :-1, :-1], right[..., :-1, :-1]):
+        raise Mistake(
+            f"For an image of {x.shape[2]} × {x.shape[3]} pixels only the last row or column of the reconstruction is "
+            "wrong. Does *each* layer of the decoder make the size that its own layer of the encoder was given? To cut "
+            "at the very end, or to fill with zeros, is not the same."
+        )
+    raise Mistake(
+        "The code is right and so is the size of the reconstruction, but not its values: transposed convolutions of "
+        "stride 2 and padding 1, the bias, a ReLU between the layers, none before the first and none after the last. "
+        f"{_one_of(x_hat, right)}"
+    )
+
+
+def _one_of(value, right):
+    """One of the wrong values, the farthest from the right one, for a message."""
+    far = int((value - right).abs().nan_to_num(math.inf).argmax())
+    a, b = told_apart(float(right.flatten()[far]), float(value.flatten()[far]))
+    return f"One of them is {a}; yours is {b}."
 
 
 # --- task 5 ---
@@ -436,9 +642,9 @@ def _denoising_pair(function):
                 tensor_of_shape(part, tuple(x.shape), name)
         return pairs
 
-    x = torch.rand(400, 1, 6, 6, generator=torch.Generator().manual_seed(7))
-    sigma = 0.5
-    (first, target), (again, _), (other, _) = run(x, sigma, 0, 0, 1)
+    x = torch.rand(400, 3, 4, 4, generator=torch.Generator().manual_seed(7))
+    sigma = 0.4
+    (first, target), (again, _), (other, _) = ((a.float(), b.float()) for a, b in run(x, sigma, 0, 0, 1))
     if close(first, x) and not close(target, x):
         raise Mistake("The noise is on the target, and the input is clean: it must be the other way round.")
     if close(first, x):
@@ -455,44 +661,56 @@ def _denoising_pair(function):
         raise Mistake(
             "The noise is the same for every seed: draw it from `generator`, and do not seed anything yourself."
         )
-    noise = (first - x).flatten(1)
-    if first.min() >= 0 and first.max() <= 1:
-        raise Mistake("You clipped the input to [0, 1]: the noise may go beyond.")
-    if noise.std(0).max() < 1e-3:
-        raise Mistake("All images have the same noise: draw it for each image.")
-    if noise.std(1).max() < 1e-3:
+    large = 2.0
+    ((on_dark, _),) = run(torch.zeros_like(x), large, 3)
+    if not on_dark.any():
+        raise Mistake(
+            "A black image gets no noise: the noise is added to the image, not multiplied with it or with its spread."
+        )
+    if any((first == end).double().mean() > 0.01 for end in (first.min(), first.max())):
+        raise Mistake("You clipped the input to [0, 1], or at one end of it: the noise may go beyond.")
+    noise = first - x
+    if noise.flatten(1).std(1).max() < 1e-3:
         raise Mistake("All pixels of an image have the same noise: draw it for each value.")
-    spread = float(noise.std())
-    dark = torch.zeros_like(x)
-    ((on_dark, _),) = run(dark, sigma, 3)
-    if on_dark.std() < 0.01:
-        raise Mistake("A black image gets no noise: the noise is added to the image, not multiplied with it.")
-    hints = {
-        math.sqrt(sigma): "sigma is the standard deviation: do not take its root.",
-        sigma**2: "sigma is the standard deviation: it is not squared.",
-        1.0: "The noise does not know sigma: multiply by it.",
-        sigma
-        / math.sqrt(
-            12
-        ): "You drew uniform numbers from 0 to sigma: the noise is Gaussian, with mean 0 (`torch.randn`).",
-        2 * sigma / math.sqrt(12): "You drew uniform numbers: the noise is Gaussian (`torch.randn`).",
-    }
+    for dim, alike in enumerate(("All images", "All channels of an image", "All rows", "All columns")):
+        if noise.diff(dim=dim).abs().max() < 1e-3:
+            raise Mistake(f"{alike} have the same noise: draw it for each value of each image.")
+    share = float((first.flatten() - first.mean()) @ (x.flatten() - x.mean()) / (x - x.mean()).square().sum())
+    if abs(share - 1) > 0.06:
+        raise Mistake(
+            f"Your input is {share:.2f} times the image, plus noise: the noise is added to the image, which stays as "
+            "it is."
+        )
     if abs(float(noise.mean())) > 0.03:
         raise Mistake(
             f"Your noise has the mean {float(noise.mean()):.2f}: it must be 0. `torch.rand` draws from 0 to 1, "
             "`torch.randn` "
             "around 0."
         )
-    if abs(spread - sigma) > 0.03:
-        for value, hint in hints.items():
-            if abs(spread - value) < 0.03:
-                raise Mistake(hint)
+    uniform = "You drew uniform numbers: the noise is Gaussian (`torch.randn`)."
+    hints = [
+        (math.sqrt(sigma), "sigma is the standard deviation: do not take its root."),
+        (sigma**2, "sigma is the standard deviation: it is not squared."),
+        (1.0, "The noise does not know sigma: multiply by it."),
+        (sigma / math.sqrt(12), uniform),
+        (2 * sigma / math.sqrt(12), uniform),
+        (sigma / 2, "Your noise has half of the standard deviation sigma."),
+    ]
+    spread = float(noise.std())
+    if abs(spread - sigma) > 0.02:
+        name_mistake(spread, hints, lambda a, b: abs(a - b) < 0.012)
         raise Mistake(f"Your noise has the standard deviation {spread:.2f}, not {sigma}.")
     within = float((noise.abs() < sigma).double().mean())
     if abs(within - 0.683) > 0.03:
         raise Mistake(
             f"{within:.0%} of your noise lies within one standard deviation; of Gaussian noise 68 % does. Is it "
             "`torch.randn`?"
+        )
+    spread = float(on_dark.std())
+    if abs(spread - large) > 0.1:
+        raise Mistake(
+            f"With sigma = {sigma} your noise is right, with sigma = {large} its standard deviation is {spread:.2f}. "
+            "Is sigma used, and nothing clipped?"
         )
     before = torch.get_rng_state()
     run(x[:2], sigma, 0)
@@ -562,6 +780,20 @@ def _mask_patches(function):
             "all must have "
             "the same chance, here a third."
         )
+    different = len(patches[..., 0].flatten(1).unique(dim=0))
+    if different < 9:  # 15 pairs are possible; with 60 images hardly one of them is missing
+        raise Mistake(
+            f"In 60 images only {different} of the 15 possible pairs of patches are hidden: the patches of an image "
+            "are chosen one by one, not next to each other or in a fixed pattern."
+        )
+    for share, right in ((0.4, 2), (0.6, 4)):
+        _, hidden = run(x[:4], 2, share, 0)[0]
+        n_hidden = int(hidden[0].sum()) / 4
+        if n_hidden != right:
+            raise Mistake(
+                f"6 patches with share={share} make {6 * share:g}, and `round` makes that {right}; yours hides "
+                f"{n_hidden:g}."
+            )
     _, hidden = run(torch.ones(3, 1, 6, 6), 3, 0.5, 0)[0]
     if not (hidden.flatten(1).sum(1) == 18).all():
         raise Mistake("Of 4 patches of 3 × 3 pixels with share=0.5 two must be hidden: 18 pixels of an image.")
@@ -580,35 +812,74 @@ def masked_loss(function):
 
 
 def _masked_loss(function):
-    x = torch.tensor([[[[1.0, 5.0]], [[2.0, 0.0]]], [[[3.0, 1.0]], [[4.0, 2.0]]]])  # (2, 2, 1, 2)
-    x_hat = torch.tensor([[[[0.0, 2.0]], [[2.0, 2.0]]], [[[3.0, 0.0]], [[1.0, 2.0]]]])
-    hidden = torch.tensor([[[[False, True]]], [[[True, True]]]])
-    # The squares: 1 9 | 0 4 and 0 1 | 9 0; hidden are 9, 4, 0, 1, 9, 0
-    expected = 23 / 6
-    answer = function(x_hat, x, hidden)
-    value = single_number(answer, "The loss")
-    hints = {
-        24 / 8: "Your loss runs over all pixels: only the hidden ones count.",
-        23 / 8: "You divided by the number of all values: divide by the number of hidden ones.",
-        23 / 3: "You divided by the number of True entries of the mask: each holds for all channels of the image.",
-        1 / 2: "Your loss runs over the visible pixels: to copy these is no achievement.",
-        23.0: "Your loss is a sum: divide by the number of hidden values.",
-        (13 / 2 + 10 / 4)
-        / 2: "You took a mean for each image and then their mean: (4) is one mean over all hidden values.",
-        9 / 6: "You took absolute differences: square them.",
-        math.sqrt(23 / 6): "You took the root: (4) has none.",
-        23 / 2: "You divided by the number of images: divide by the number of hidden values.",
-    }
-    if not math.isclose(value, expected, rel_tol=1e-4):
-        for wrong, hint in hints.items():
-            if math.isclose(value, wrong, rel_tol=1e-4):
-                raise Mistake(hint)
+    x = torch.tensor([[[[1.0, 5, 2, 2]], [[2, 0, 1, 3]]], [[[3, 1, 2, 0]], [[4, 2, 5, 1]]]])  # (2, 2, 1, 4)
+    apart = torch.tensor([[[[1.0, 3, 0, 2]], [[1, -2, 1, 0]]], [[[0, 1, 2, -1]], [[3, 0, 1, 3]]]])
+    x_hat, hidden = x - apart, torch.tensor([[[[False, True, False, False]]], [[[True, True, True, True]]]])
+    there = hidden.expand_as(x)
+    squares = apart[there].square()
+    total, expected = float(squares.sum()), 3.8
+    try:
+        answer = function(x_hat, x, hidden)
+    except IndexError as error:
+        if "shape of the mask" not in str(error):
+            raise
         raise Mistake(
-            f"The squared differences at hidden values are 9, 4, 0, 1, 9, 0: the loss is {expected:.3f}; yours is "
-            f"{value:.3f}."
-        )
+            "The mask has one channel, the images have two: used as an index it does not fit. It holds for all "
+            f"channels: `hidden.expand_as(x)`. (PyTorch says: {error})"
+        ) from None
+    value = single_number(answer, "The loss")
+    hints = [
+        (float(apart.square().mean()), "Your loss runs over all pixels: only the hidden ones count."),
+        (total / 16, "You divided by the number of all values: divide by the number of hidden ones."),
+        (total / 5, "You divided by the number of True entries of the mask: each holds for all channels of the "
+         "image."),
+        (float(apart[~there].square().mean()), "Your loss runs over the visible pixels: to copy these is no "
+         "achievement."),
+        (total, "Your loss is a sum: divide by the number of hidden values."),
+        ((13 / 2 + 25 / 8) / 2, "You took a mean for each image and then their mean: (5) is one mean over all hidden "
+         "values."),
+        (float(apart[there].abs().mean()), "You took absolute differences: square them."),
+        (math.sqrt(expected), "You took the root: (5) has none."),
+        (total / 2, "You divided by the number of images: divide by the number of hidden values."),
+        (total / 4, "You divided by the number of pixels of an image: divide by the number of hidden values."),
+        (total / 8, "You divided by the number of values of an image: divide by the number of hidden values."),
+        (total / 3, "You divided by the number of visible pixels: divide by the number of hidden values."),
+        (total / 6, "You divided by the number of visible values: divide by the number of hidden values."),
+        (expected / 2, "Your loss is half of (5)."),
+        (float(apart[there].mean()), "Your differences are not squared."),
+        (float(apart[there].sum()) ** 2 / 10, "You summed before you squared: square each difference."),
+        (float(apart[:, :1][hidden].square().mean()), "Only the first channel counts in yours: the mask holds for all "
+         "channels."),
+        (float(apart.mean(1, keepdim=True)[hidden].square().mean()), "You took the mean over the channels before the "
+         "square: square each difference first."),
+        (float((x_hat * hidden - x).square().mean()), "You blanked the reconstruction and compared it with the whole "
+         "image: only the hidden pixels count."),
+    ]  # fmt: skip
+    compare_number(
+        value,
+        expected,
+        hints,
+        f"The squared differences at hidden values are {', '.join(f'{s:g}' for s in squares.tolist())}: the loss is "
+        "{}; yours is {}.".format(*told_apart(expected, value)),
+    )
     if not isinstance(answer, torch.Tensor):
         raise Mistake("Return the loss as a tensor: gradients must flow through it, so do not make it a plain number.")
+    x, x_hat = torch.tensor([[[[1.0, 5.0]]]]), torch.tensor([[[[0.0, 2.0]]]])
+    for hidden, right in ((torch.tensor([[[[False, True]]]]), 9.0), (torch.tensor([[[[True, True]]]]), 5.0)):
+        value = single_number(function(x_hat, x, hidden), "The loss")
+        if not same_number(value, right):
+            raise Mistake(
+                "For an image of one channel and two pixels (1, 5), the reconstruction (0, 2) and the mask "
+                f"{hidden.flatten().tolist()} the loss is {right:g}; yours is {value:g}."
+            )
+    if not is_grading():
+        x_hat.requires_grad_()
+        loss = function(x_hat, x, hidden)
+        if not loss.requires_grad or not torch.autograd.grad(loss.sum(), x_hat)[0].any():
+            raise Mistake(
+                "The number is right, but no gradient flows to the reconstruction: do not detach, and make no new "
+                "tensor of a plain number."
+            )
 
 
 # --- task 8 ---
@@ -616,7 +887,16 @@ def _masked_loss(function):
 
 def mended_train(function):
     """Check task 8."""
-    TASKS.check(function, _mended_train)
+    TASKS.check(function, _mended_train, lend={"training_step": _step_of_torch})
+
+
+def _step_of_torch(x, target, encoder, decoder, learning_rate):
+    network = _small_network(encoder, decoder).to(x.dtype)
+    loss = torch.nn.functional.mse_loss(network(x), target)
+    loss.backward()
+    torch.optim.SGD(network.parameters(), learning_rate).step()
+    W1, b1, W2, b2 = (part.detach() for part in network.parameters())
+    return (W1, b1), (W2, b2), loss.item()
 
 
 def _mended_train(function):
@@ -629,33 +909,61 @@ def _mended_train(function):
     if any(not torch.equal(a, b) for a, b in zip(given, (*encoder, *decoder))):
         raise Mistake("Your function changed the layers that it was given: work on copies, as the broken one does.")
     answer = parts_of(answer, 3, "three things, `encoder, decoder, history`, as the broken function does")
-    new, history = _new_layers(answer, (encoder, decoder)), answer[2]
-    if not isinstance(history, list) or not all(isinstance(value, float) for value in history):
-        raise Mistake("The history must be a list of plain numbers.")
-    if len(history) != 30:
-        raise Mistake(f"With n_steps=30 the history has 30 losses; yours has {len(history)}.")
-    network, right = _small_network(encoder, decoder), []
-    for _ in range(30):
-        loss = torch.nn.functional.mse_loss(network(x.double()), x.double())
-        right.append(loss.item())
-        slopes = torch.autograd.grad(loss, list(network.parameters()))
-        with torch.no_grad():
-            for part, slope in zip(network.parameters(), slopes):
-                part -= 0.5 * slope
-    if not math.isclose(history[0], right[0], rel_tol=1e-4):
+    new = _new_layers(answer, (encoder, decoder))
+    history = _plain_numbers(answer[2], 30)
+    parts, right = _descend(x, given, 0.5, 30)
+    if not same_number(history[0], right[0]):
+        if same_number(history[0], right[1]):
+            raise Mistake("Your history holds the loss after each step: the broken function's is that before it.")
         raise Mistake(f"The first loss must be that of the given layers, {right[0]:.4f}; yours is {history[0]:.4f}.")
     if history[1] == history[0]:
         raise Mistake("After the first step the loss is what it was: the weights do not move.")
-    if not math.isclose(history[1], right[1], rel_tol=1e-4):
+    if not same_number(history[1], right[1]):
         raise Mistake(
-            "The first step was right in the broken function, and is not any more: it is learning rate × gradient."
+            "The first step was right in the broken function, and is not any more: it is learning rate × gradient. "
+            "The second loss is {} instead of {}.".format(*told_apart(history[1], right[1]))
         )
-    if not math.isclose(history[2], right[2], rel_tol=1e-4):
+    if not same_number(history[2], right[2]):
+        yours, third = told_apart(history[2], right[2], 5)
+        remember = [bits for bits in range(1, 16) if same_number(_descend(x, given, 0.5, 3, bits)[1][2], history[2])]
         raise Mistake(
-            f"The second step is still not learning rate × gradient: the third loss is {history[2]:.5f} instead of "
-            f"{right[2]:.5f}. Which of the four tensors remember the first step's gradient?"
+            f"The second step is still not learning rate × gradient: the third loss is {yours} instead of {third}. "
+            + (
+                "Which of the four tensors remember the first step's gradient?"
+                if remember
+                else "The learning rate must stay what it is, and no step may remember another one (momentum, a mean)."
+            )
         )
     if any(abs(a - b) > 1e-3 * b for a, b in zip(history, right)):
         raise Mistake("The first steps are right, later ones are not: the gradients must begin anew in every step.")
-    if any(not torch.allclose(a.double(), b, atol=1e-3) for a, b in zip(new, network.parameters())):
+    if any(not torch.allclose(a.double(), b, atol=1e-3) for a, b in zip(new, parts)):
         raise Mistake("The losses are right, but what you return are not the layers after the last step.")
+    answer = parts_of(function(x, encoder, decoder, 0.1, n_steps=3), 3, "three things, `encoder, decoder, history`")
+    history, right = _plain_numbers(answer[2], 3), _descend(x, given, 0.1, 3)[1]
+    if not all(same_number(a, b) for a, b in zip(history, right)):
+        raise Mistake(
+            f"With the learning rate 0.5 all is right, with 0.1 the losses are {rounded(history)} instead of "
+            f"{rounded(right)}: the step uses `learning_rate`."
+        )
+
+
+def _plain_numbers(history, n):
+    if not isinstance(history, list) or any(isinstance(value, torch.Tensor) for value in history):
+        raise Mistake("The history must be a list of plain numbers.")
+    if len(history) != n:
+        raise Mistake(f"With n_steps={n} the history has {n} losses; yours has {len(history)}.")
+    return [single_number(value, "an entry of the history") for value in history]
+
+
+def _descend(x, parts, rate, n_steps, remembering=0):
+    """The four parts after gradient descent, and the losses. `remembering`: which parts' gradients add up, as bits."""
+    parts = [part.double() for part in parts]
+    sums, losses = [torch.zeros_like(part) for part in parts], []
+    for _ in range(n_steps):
+        network = _small_network(parts[:2], parts[2:])
+        loss = torch.nn.functional.mse_loss(network(x.double()), x.double())
+        losses.append(loss.item())
+        slopes = torch.autograd.grad(loss, list(network.parameters()))
+        sums = [total * (remembering >> i & 1) + slope for i, (total, slope) in enumerate(zip(sums, slopes))]
+        parts = [part - rate * total for part, total in zip(parts, sums)]
+    return parts, losses

@@ -86,6 +86,13 @@ def pulls(h, centers):
     away = h - chosen @ centers
     return away / len(h), -chosen.T @ away / len(h)
 """,
+        "in double precision": """
+def pulls(h, centers):
+    h, centers = h.double(), centers.double()
+    chosen = torch.eye(len(centers)).double()[torch.cdist(h, centers).argmin(1)]
+    by_centers = (chosen.sum(0)[:, None] * centers - chosen.T @ h) / len(h)
+    return (h - chosen @ centers) / len(h), by_centers
+""",
     },
     "joint_step": {
         "backward": STEP,
@@ -100,6 +107,14 @@ def joint_step(x, target, encoder, decoder, centers, weight, learning_rate):
     new = [part.detach() for part in parts]
     return new[:2], new[2:4], new[4], [term.item() for term in terms]
 """,
+        "NumPy's numbers": changed(
+            STEP,
+            ("float(first.detach())", "first.detach().numpy()[()]"),
+            ("float(second.detach())", "second.detach().numpy()[()]"),
+        ),
+        "in double precision": changed(
+            STEP, ("part.clone().requires_grad_()", "part.double().requires_grad_()"), ("x @ W1", "x.double() @ W1")
+        ),
     },
     "alarm": {
         "sizes in a list": ALARM,
@@ -109,6 +124,15 @@ def alarm(h, centers):
     used, sizes = labels.unique(return_counts=True)
     return float(h.var(0, correction=0).sum()), len(used), sizes.max().item() / len(labels)
 """,
+        "NumPy": """
+def alarm(h, centers):
+    import numpy as np
+
+    h, centers = h.numpy(), centers.numpy()
+    labels = ((h[:, None] - centers) ** 2).sum(2).argmin(1)
+    sizes = np.bincount(labels, minlength=len(centers))
+    return np.var(h, axis=0).sum(), np.sum(sizes > 0), sizes.max() / len(h)
+""",
     },
     "share_loss": {
         "two sums": SHARE,
@@ -117,6 +141,7 @@ def share_loss(h, centers):
     within = ((h[:, None] - centers) ** 2).sum(2).min(1).values.mean()
     return within / h.var(0, correction=0).sum()
 """,
+        "the mean as a constant": changed(SHARE, ("h.mean(0)", "h.mean(0).detach()")),  # its derivative there is 0
     },
     "mended_joint": {
         "the choice alone": MENDED,
@@ -127,6 +152,19 @@ def share_loss(h, centers):
                 "(h - mu[nearest]).square().sum(dim=1).mean() / 2",
                 "(h[:, None] - mu).square().sum(dim=2).amin(dim=1).mean() / 2",
             ),
+        ),
+        "task 3 in a loop": """
+def mended_joint(x, encoder, decoder, centers, weight, learning_rate, n_steps=100):
+    history = []
+    for _ in range(n_steps):
+        encoder, decoder, centers, terms = joint_step(x, x, encoder, decoder, centers, weight, learning_rate)
+        history.append(terms)
+    return encoder, decoder, centers, history
+""",
+        "NumPy's numbers": changed(
+            MENDED,
+            ("reconstruction.item()", "reconstruction.detach().numpy()[()]"),
+            ("clustering.item()", "clustering.detach().numpy()[()]"),
         ),
     },
 }
@@ -145,6 +183,23 @@ WRONG = {
             "gradients must flow",
         ),
         "three centres": (changed(LOSS, ("- centers)", "- centers[:3])")), "your loss is wrong"),
+        "a mean for each cluster": (
+            """
+def kmeans_loss(h, centers):
+    squares, nearest = ((h[:, None] - centers) ** 2).sum(2).min(1)
+    return torch.stack([squares[nearest == k].mean() for k in nearest.unique()]).mean() / 2
+""",
+            "a mean for each cluster",
+        ),
+        "absolute": (changed(LOSS, ("(h[:, None] - centers) ** 2", "(h[:, None] - centers).abs()")), "are absolute"),
+        "squared after the sum": (
+            changed(LOSS, ("((h[:, None] - centers) ** 2).sum(2)", "(h[:, None] - centers).sum(2) ** 2")),
+            "You summed before you squared",
+        ),
+        "the number of centres": (
+            changed(LOSS, (".values.mean()", ".values.sum() / len(centers)")),
+            "by the number of centres",
+        ),
     },
     "pulls": {
         "wrong sign": (
@@ -182,6 +237,35 @@ WRONG = {
         "three centres": (
             changed(PULLS, ("range(len(centers))", "range(min(len(centers), 3))")),
             "your gradient by the centres is wrong",
+        ),
+        "twice for the centres": (
+            changed(PULLS, ("by_centers[k] = (", "by_centers[k] = 2 * (")),
+            "by the centres is twice what it is",
+        ),
+        "one code for each centre": (
+            """
+def pulls(h, centers):
+    nearest = torch.cdist(h, centers).argmin(1)
+    by_codes = (h - centers[nearest]) / len(h)
+    by_centers = torch.zeros_like(centers)
+    by_centers[nearest] -= by_codes
+    return by_codes, by_centers
+""",
+            "Each centre feels only one of its codes",
+        ),
+        "exchanged": (
+            changed(PULLS, ("by_codes, by_centers\n", "by_centers, by_codes\n")),
+            "Your results are exchanged",
+        ),
+        "the size of the cluster": (
+            changed(
+                PULLS, ("centers[nearest]) / len(h)", "centers[nearest]) / torch.bincount(nearest)[nearest, None]")
+            ),
+            "by the codes you divided by the size of the cluster",
+        ),
+        "in place": (
+            changed(PULLS, ("torch.zeros_like(centers)", "centers")),
+            "changed its argument `centers`",
         ),
     },
     "joint_step": {
@@ -236,10 +320,39 @@ WRONG = {
             ),
             "changed its argument `centers`",
         ),
-        "weights above one": (
-            changed(STEP, ("first + weight", "first + min(weight, 0.75)")),
+        "weights above two": (
+            changed(STEP, ("first + weight", "first + min(weight, 2)")),
             "your new centres are not those of one step",
         ),
+        "no λ for the centres": (
+            changed(
+                STEP,
+                ("    return (V1", "    nu = mu.detach() - learning_rate * mu.grad / (weight or 1)\n    return (V1"),
+            ),
+            "λ is missing in the step of the centres",
+        ),
+        "means of the codes": (
+            changed(
+                STEP,
+                (
+                    "    return (V1",
+                    "    mine = [h[nearest == k].detach() for k in range(len(mu))]\n"
+                    "    nu = torch.stack([m.mean(0) if len(m) else c for m, c in zip(mine, centers)])\n    return (V1",
+                ),
+            ),
+            "Your centres jump to the means",
+        ),
+        "a mixture of the losses": (
+            changed(STEP, ("(first + weight * second)", "((1 - weight) * first + weight * second)")),
+            "(1 − λ)",
+        ),
+        "the reconstruction detached": (
+            changed(STEP, ("((h @ W2.T", "((h.detach() @ W2.T")),
+            "The reconstruction does not reach the encoder",
+        ),
+        "a rate of its own": (changed(STEP, ("learning_rate * part", "0.5 * part")), "`learning_rate` has no effect"),
+        "a weight of its own": (changed(STEP, ("weight * second", "0.75 * second")), "λ has no effect on your step"),
+        "no tanh": (changed(STEP, ("torch.tanh", "")), "Your network has no tanh"),
     },
     "alarm": {
         "n − 1": (changed(ALARM, ("/ len(h)\n    sizes", "/ (len(h) - 1)\n    sizes")), "You divided by n − 1"),
@@ -256,11 +369,27 @@ WRONG = {
         "all centres": (changed(ALARM, ("sum(size > 0 for size in sizes)", "len(centers)")), "You count all centres"),
         "the empty ones": (changed(ALARM, ("size > 0", "size == 0")), "the centres without a code"),
         "a size": (changed(ALARM, ("max(sizes) / len(h)", "max(sizes)")), "The largest share is a share"),
-        "the first cluster": (changed(ALARM, ("max(sizes)", "sizes[1]")), "the largest share is 0.667"),
+        "the first cluster": (changed(ALARM, ("max(sizes)", "sizes[2]")), "the share is 0.6; yours is 0.4"),
         "tensors": (changed(ALARM, ("spread.item()", "spread")), "All three are plain numbers"),
         "two units": (
             changed(ALARM, ("(h - h.mean(0)) ** 2", "(h[:, :2] - h[:, :2].mean(0)) ** 2")),
             "your spread is wrong",
+        ),
+        "more than one code": (changed(ALARM, ("size > 0", "size > 1")), "two are in use; you count 1"),
+        "the highest number": (
+            changed(ALARM, ("sum(size > 0 for size in sizes)", "int(labels.max()) + 1")),
+            "You count all centres",
+        ),
+        "the cluster of number 0": (
+            changed(ALARM, ("max(sizes)", "sizes[0]")),
+            "the largest share is 0.75; yours is 0.25",
+        ),
+        "one mean for all": (changed(ALARM, ("h.mean(0)", "h.mean()")), "Your mean is one number"),
+        "exchanged": (
+            ALARM.replace(
+                "sum(size > 0 for size in sizes), max(sizes) / len(h)", "max(sizes) / len(h), sum(map(bool, sizes))"
+            ),
+            "second and third results are exchanged",
         ),
     },
     "share_loss": {
@@ -283,6 +412,15 @@ WRONG = {
             changed(SHARE, ("    nearest", "    centers = centers[:3]\n    nearest")),
             "your loss is wrong",
         ),
+        "n − 1": (changed(SHARE, ("within / total", "within / len(h) / h.var(0).sum()")), "divides by n − 1"),
+        "a ratio for each code": (
+            changed(
+                SHARE,
+                ("within / total", "(((h - centers[nearest]) ** 2).sum(1) / ((h - h.mean(0)) ** 2).sum(1)).mean()"),
+            ),
+            "You divided for each code",
+        ),
+        "what is explained below": (changed(SHARE, ("/ total", "/ (total - within)")), "what the centres explain"),
     },
     "mended_joint": {
         "not mended": (
@@ -312,12 +450,20 @@ WRONG = {
             changed(MENDED, ("(reconstruction + weight * clustering)", "(weight * (reconstruction + clustering))")),
             "change only what is wrong",
         ),
-        "no λ": (changed(MENDED, ("weight * clustering", "clustering")), "still the same to the last digit"),
+        "no λ": (changed(MENDED, ("weight * clustering", "clustering")), "λ has no effect at all"),
         "no zero_grad": (changed(MENDED, ("        optimizer.zero_grad()\n", "")), "change only what is wrong"),
         "the start returned": (
             changed(MENDED, ("return (W1, b1), (W2, b2), mu, history", "return encoder, decoder, centers, history")),
             "what you return are not the layers and centres after the last step",
         ),
         "ten steps": (changed(MENDED, ("range(n_steps)", "range(10)")), "the history has 12 pairs"),
+        "a rate of its own": (changed(MENDED, ("lr=learning_rate", "lr=0.3")), "`learning_rate` has no effect"),
+        "λ in the history": (changed(MENDED, ("clustering.item()", "weight * clustering.item()")), "have λ in them"),
+        "exchanged in the history": (
+            changed(
+                MENDED, ("(reconstruction.item(), clustering.item())", "(clustering.item(), reconstruction.item())")
+            ),
+            "Your pairs are exchanged",
+        ),
     },
 }

@@ -146,6 +146,18 @@ def dense(x, encoder, decoder):
     z = through(x.reshape(len(x), -1), encoder)
     return z, through(z, decoder).view_as(x)
 """,
+        "image by image, in double precision": """
+def dense(x, encoder, decoder):
+    def through(h, layers):
+        for n, (W, b) in enumerate(layers, 1):
+            h = W.double() @ h + b
+            h = h * (h > 0) if n < len(layers) else h
+        return h
+
+    codes = [through(image.double().flatten(), encoder) for image in x]
+    images = [through(code, decoder).reshape(x.shape[1:]) for code in codes]
+    return torch.stack(codes), torch.stack(images)
+""",
     },
     "training_step": {
         "backward": STEP,
@@ -159,6 +171,19 @@ def training_step(x, target, encoder, decoder, learning_rate):
     optimizer.step()
     new = [part.detach() for part in parts]
     return new[:2], new[2:], loss.item()
+""",
+        "NumPy": """
+def training_step(x, target, encoder, decoder, learning_rate):
+    import numpy as np
+
+    W1, b1, W2, b2 = parts = [part.numpy() for part in (*encoder, *decoder)]
+    z = np.tanh(x.numpy() @ W1.T + b1)
+    error = z @ W2.T + b2 - target.numpy()
+    out = 2 * error / error.size
+    inner = out @ W2 * (1 - z * z)
+    slopes = inner.T @ x.numpy(), inner.sum(0), out.T @ z, out.sum(0)
+    new = [torch.from_numpy(part - learning_rate * slope) for part, slope in zip(parts, slopes)]
+    return (new[0], new[1]), (new[2], new[3]), np.mean(error**2)
 """,
     },
     "conv": {
@@ -191,6 +216,12 @@ def conv(x, encoder, decoder):
         h = F.conv_transpose2d(h if i == 0 else F.relu(h), W, b, 2, 1, 1)[:, :, : sizes[i][2], : sizes[i][3]]
     return z, h
 """,
+        "in double precision": changed(
+            CONV,
+            ("h = [], x", "h = [], x.double()"),
+            ("in enumerate(encoder)", "in enumerate([(W.double(), b.double()) for W, b in encoder])"),
+            ("in enumerate(decoder)", "in enumerate([(W.double(), b.double()) for W, b in decoder])"),
+        ),
     },
     "denoising_pair": {
         "torch.normal": """
@@ -202,6 +233,13 @@ def denoising_pair(x, sigma, generator):
     noisy = x.clone()
     noisy += torch.empty_like(x).normal_(0, sigma, generator=generator)
     return noisy, x
+""",
+        "NumPy": """
+def denoising_pair(x, sigma, generator):
+    import numpy as np
+
+    rng = np.random.default_rng(int(torch.randint(2**31, (1,), generator=generator)))
+    return x + torch.from_numpy(rng.normal(0, sigma, tuple(x.shape))), x
 """,
     },
     "mask_patches": {
@@ -256,6 +294,15 @@ def mended_train(x, encoder, decoder, learning_rate, n_steps=300):
                 "        optimizer.step()\n        for part in network.parameters():\n            part.grad = None\n",
             ),
         ),
+        "task 3 in a loop": """
+def mended_train(x, encoder, decoder, learning_rate, n_steps=300):
+    history = []
+    for _ in range(n_steps):
+        encoder, decoder, loss = training_step(x, x, encoder, decoder, learning_rate)
+        history.append(loss)
+    return encoder, decoder, history
+""",
+        "NumPy's numbers": changed(MENDED, ("loss.item()", "loss.detach().numpy()[()]")),
     },
 }
 
@@ -288,6 +335,11 @@ def psnr(x, x_hat, value_range=1.0):
             changed(PSNR, ("value_range**2", "min(value_range, 2.0) ** 2")),
             "your PSNR is wrong",
         ),
+        "the range of the data": (
+            changed(PSNR, ("value_range**2", "float(x.max() - x.min()) ** 2")),
+            "yours is measured on these images",
+        ),
+        "the range of bytes": (changed(PSNR, ("range=1.0", "range=255.0")), "yours takes 255"),
     },
     "dense": {
         "ReLU at the code": (changed(DENSE, ("if i < len(encoder) - 1:", "if True:")), "ReLU at the code"),
@@ -311,6 +363,22 @@ def psnr(x, x_hat, value_range=1.0):
         "no ReLU after the second": (
             changed(DENSE, ("if i < len(encoder) - 1:", "if i == 0 and len(encoder) > 1:")),
             "your codes or your reconstruction are wrong",
+        ),
+        "ReLU before the decoder": (
+            changed(DENSE, ("    z = h\n", "    z = h\n    h = h.relu()\n")),
+            "the decoder gets them through a ReLU",
+        ),
+        "no bias at the end": (
+            changed(DENSE, ("    return z,", "    h = h - b\n    return z,")),
+            "last layer is missing",
+        ),
+        "columns first": (
+            changed(DENSE, ("h.reshape(x.shape)", "h.view(*x.shape[:2], *x.shape[:1:-1]).transpose(2, 3)")),
+            "stand in other places of the image",
+        ),
+        "as many layers up as down": (
+            changed(DENSE, ("if i < len(decoder) - 1:", "if i < len(encoder) - 1:")),
+            "the numbers may differ",
         ),
     },
     "training_step": {
@@ -348,14 +416,35 @@ def psnr(x, x_hat, value_range=1.0):
             changed(
                 STEP, ("float(loss.detach())", "float(((torch.tanh(x @ V1.T + a1) @ V2.T + a2 - target) ** 2).mean())")
             ),
-            "before the step",
+            "is that after the step",
         ),
         "a tensor": (changed(STEP, ("float(loss.detach())", "loss.detach()")), "must be a plain number"),
         "no step": (changed(STEP, ("learning_rate * part.grad", "0 * part.grad")), "Nothing has changed"),
         "one small rate": (
-            changed(STEP, ("    V1, a1,", "    learning_rate = min(learning_rate, 0.25)\n    V1, a1,")),
+            changed(STEP, ("    V1, a1,", "    learning_rate = min(learning_rate, 0.5)\n    V1, a1,")),
             "not those of one step of gradient descent",
         ),
+        "through the new decoder": (
+            changed(
+                BY_HAND,
+                ("    inner = (out @ W2)", "    inner = (out @ (W2 - learning_rate * out.T @ z))"),
+            ),
+            "computed with the *new* W of the decoder",
+        ),
+        "the square of 1 − z² forgotten": (changed(BY_HAND, ("1 - z**2", "1 - z")), "yours has no square"),
+        "the derivative of a sigmoid": (changed(BY_HAND, ("1 - z**2", "z * (1 - z)")), "the derivative of a sigmoid"),
+        "means for the biases": (
+            changed(BY_HAND, ("inner.sum(0)", "inner.mean(0)"), ("out.sum(0)", "out.mean(0)")),
+            "gradients of the biases are means",
+        ),
+        "a mean for one bias": (
+            changed(BY_HAND, ("out.sum(0)", "out.mean(0)")),
+            "gradient of the decoder's bias is a mean",
+        ),
+        "the wrong rate": (changed(STEP, ("learning_rate * part", "0.1 * part")), "0.333 times as long"),
+        "the rate of the check": (changed(STEP, ("learning_rate * part", "0.3 * part")), "do not use `learning_rate`"),
+        "detached": (changed(STEP, ("x_hat = z @", "x_hat = z.detach() @")), "A gradient is None"),
+        "a sigmoid": (changed(STEP, ("torch.tanh", "torch.sigmoid")), "is a sigmoid: that of (3) is a tanh"),
     },
     "conv": {
         "no output padding": (changed(CONV, ("output_padding=(p, q)", "output_padding=0")), "choose p, 0 or 1"),
@@ -371,9 +460,9 @@ def psnr(x, x_hat, value_range=1.0):
         ),
         "no ReLU in the decoder": (
             changed(CONV, ("torch.relu(h)  # decoder", "h")),
-            "The code is right and so is the size",
+            "there is no ReLU between the layers of the decoder",
         ),
-        "no bias": (changed(CONV, ("W, b,", "W, None,")), "The shape of your code is right, its values are not"),
+        "no bias": (changed(CONV, ("W, b,", "W, None,")), "The biases of the encoder are missing"),
         "flat code": (changed(CONV, ("return z, h", "return z.flatten(1), h")), "Your code is flat"),
         "upsampled": (
             changed(
@@ -397,6 +486,19 @@ def psnr(x, x_hat, value_range=1.0):
             changed(CONV, ("for i, (W, b) in enumerate(encoder)", "for i, (W, b) in enumerate(encoder[:2])")),
             "on other data than the check's",
         ),
+        "cut at the end": (
+            changed(CONV, ("=(p, q)", "=1"), ("return z, h", "return z, h[:, :, : x.shape[2], : x.shape[3]]")),
+            "only the last row or column",
+        ),
+        "no bias in the decoder": (
+            changed(CONV, ("transpose2d(h, W, b,", "transpose2d(h, W, None,")),
+            "biases of the decoder",
+        ),
+        "ReLU before the decoder": (
+            changed(CONV, ("    z = h\n", "    z = h\n    h = h.relu()\n")),
+            "the decoder gets it through a ReLU",
+        ),
+        "upside down": (changed(CONV, ("transpose2d(h, W,", "transpose2d(h, W.flip(2, 3),")), "are upside down"),
     },
     "denoising_pair": {
         "noise on the target": (
@@ -447,10 +549,24 @@ def psnr(x, x_hat, value_range=1.0):
             changed(PAIR, ("generator=generator", "generator=torch.Generator().manual_seed(0)")),
             "the same for every seed",
         ),
-        "only small noise": (
-            changed(PAIR, ("x + sigma", "x + min(sigma, 0.5)")),
+        "only large noise": (
+            changed(PAIR, ("x + sigma", "x + max(sigma, 0.1)")),
             "not mean 0 and standard deviation sigma",
         ),
+        "one noise for all channels": (
+            changed(PAIR, ("x.shape,", "(len(x), 1, *x.shape[2:]),")),
+            "All channels of an image have the same noise",
+        ),
+        "one noise for a row": (changed(PAIR, ("x.shape,", "(*x.shape[:3], 1),")), "All columns have the same noise"),
+        "clipped below": (changed(PAIR, ("x + sigma * noise", "(x + sigma * noise).clamp(min=0)")), "at one end of it"),
+        "mixed": (changed(PAIR, ("x + sigma", "(1 - sigma) * x + sigma")), "0.60 times the image, plus noise"),
+        "salt and pepper": (
+            changed(PAIR, ("x + sigma * noise", "x * (noise > -sigma)")),
+            "A black image gets no noise",
+        ),
+        "noise above 0": (changed(PAIR, ("* noise, x", "* noise.abs(), x")), "Your noise has the mean 0.32"),
+        "half": (changed(PAIR, ("+ sigma", "+ sigma / 2")), "half of the standard deviation"),
+        "the sigma of the check": (changed(PAIR, ("+ sigma", "+ 0.4")), "Is sigma used, and nothing clipped"),
     },
     "mask_patches": {
         "pixels": (
@@ -520,7 +636,21 @@ def mask_patches(x, size, share, generator):
         "patches of two": (changed(MASK, ("    n, c", "    size = 2\n    n, c")), "patches of 3 × 3 pixels"),
         "rounded down": (
             changed(MASK, ("round(share * patches)", "int(share * patches + 1e-9)")),
-            "the number of hidden patches",
+            "make 3.6, and `round` makes that 4; yours hides 3",
+        ),
+        "rounded up": (
+            changed(MASK, ("round(share * patches)", "math.ceil(share * patches)")),
+            "and `round` makes that 2; yours hides 3",
+        ),
+        "neighbours": (
+            changed(
+                MASK,
+                (
+                    "torch.randperm(patches, generator=generator)",
+                    "torch.arange(patches).roll(int(torch.randint(patches, (1,), generator=generator)))",
+                ),
+            ),
+            "only 6 of the 15 possible pairs",
         ),
     },
     "masked_loss": {
@@ -550,7 +680,24 @@ def mask_patches(x, size, share, generator):
         ),
         "two channels": (
             changed(LOSS, ("/ hidden.sum()", "/ (2 * hidden[:, 0].sum())")),
-            "not the mean over the hidden values",
+            "the loss is 9; yours is 4.5",
+        ),
+        "half": (changed(LOSS, ("hidden.sum()", "hidden.sum() / 2")), "Your loss is half of (5)"),
+        "the first channel": (
+            "def masked_loss(x_hat, x, hidden):\n    return (x - x_hat)[:, :1][hidden].square().mean()\n",
+            "Only the first channel counts",
+        ),
+        "the mask as it is": (
+            "def masked_loss(x_hat, x, hidden):\n    return (x - x_hat)[hidden].square().mean()\n",
+            "used as an index it does not fit",
+        ),
+        "against the whole image": (
+            "def masked_loss(x_hat, x, hidden):\n    return F.mse_loss(x_hat * hidden, x)\n",
+            "You blanked the reconstruction",
+        ),
+        "divided by the visible": (
+            changed(LOSS, ("/ hidden.sum()", "/ (~hidden).sum()")),
+            "the number of visible values",
         ),
     },
     "mended_train": {
@@ -607,6 +754,29 @@ def mask_patches(x, size, share, generator):
                 ),
             ),
             "and is not any more",
+        ),
+        "momentum": (
+            changed(MENDED, ("=learning_rate)", "=learning_rate, momentum=0.9)")),
+            "no step may remember another",
+        ),
+        "a falling rate": (
+            changed(
+                MENDED,
+                (
+                    "optimizer.zero_grad()",
+                    "optimizer.param_groups[0]['lr'] = learning_rate / (step + 1)\n        optimizer.zero_grad()",
+                ),
+            ),
+            "The learning rate must stay what it is",
+        ),
+        "the rate of the check": (changed(MENDED, ("lr=learning_rate", "lr=0.5")), "the step uses `learning_rate`"),
+        "the loss after the step": (
+            changed(
+                MENDED,
+                ("        history.append(loss.item())\n", ""),
+                ("step()\n", "step()\n        history.append(float((network(x) - x).square().mean().detach()))\n"),
+            ),
+            "the loss after each step",
         ),
     },
 }

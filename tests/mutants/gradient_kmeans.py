@@ -26,6 +26,16 @@ def hard_gradient(x, centers):
     gradient = torch.zeros_like(centers).index_add_(0, labels, centers[labels] - x)
     return d.mean() / 2, gradient / len(x)
 """,
+        "NumPy": """
+def hard_gradient(x, centers):
+    import numpy as np
+
+    x, centers = x.numpy(), centers.numpy()
+    squares = ((x[:, None] - centers) ** 2).sum(2)
+    labels, gradient = squares.argmin(1), np.zeros_like(centers)
+    np.add.at(gradient, labels, centers[labels] - x)
+    return np.mean(squares.min(1)) / 2, torch.from_numpy(gradient / len(x))
+""",
     },
     "forgetting_step": {
         "weighted mean": """
@@ -46,6 +56,15 @@ def forgetting_step(batch, centers, counts, memory):
     pull = torch.zeros_like(centers).index_add_(0, labels, batch - centers[labels])
     return centers + torch.where(fresh[:, None] > 0, pull / fresh[:, None], torch.zeros_like(pull)), fresh
 """,
+        "one sample after another, the labels of the start": """
+def forgetting_step(batch, centers, counts, memory):
+    new, n = centers.clone(), memory * counts
+    for sample in batch:
+        k = int(((centers - sample) ** 2).sum(1).argmin())
+        n[k] += 1
+        new[k] += (sample - new[k]) / n[k]
+    return new, n
+""",
     },
     "soft_assignment": {
         "largest exponent taken off": """
@@ -58,6 +77,10 @@ def soft_assignment(x, centers, temperature):
 def soft_assignment(x, centers, temperature):
     part = x @ centers.T - centers.square().sum(1) / 2
     return torch.log_softmax(2 * part / temperature, 1).exp()
+""",
+        "without the squares of the samples": """
+def soft_assignment(x, centers, temperature):
+    return torch.softmax((2 * x @ centers.T - (centers**2).sum(1)) / temperature, 1)
 """,
     },
     "free_energy": {
@@ -118,6 +141,16 @@ def anneal(x, centers, temperatures):
         centers = torch.where(new.isnan(), centers, new)
     return centers, history
 """,
+        "NumPy's numbers": """
+def anneal(x, centers, temperatures):
+    history = []
+    for t in temperatures:
+        history.append(torch.as_tensor(free_energy(x, centers, t)[0]).float().numpy()[()])
+        q = soft_assignment(x, centers, t)
+        weight = q.sum(0)[:, None]
+        centers = torch.where(weight > 0, q.T @ x / weight, centers)
+    return centers, history
+""",
     },
     "mended_descent": {
         "zero afterwards": """
@@ -152,6 +185,16 @@ def mended_descent(x, centers, learning_rate=0.5, n_steps=60):
         centers = centers.detach().requires_grad_()
         loss = (x[:, None] - centers).square().sum(dim=2).min(dim=1).values.mean() / 2
         history.append(float(loss.detach()))
+        centers = centers - learning_rate * torch.autograd.grad(loss, centers)[0]
+    return centers.detach(), history
+""",
+        "NumPy's numbers": """
+def mended_descent(x, centers, learning_rate=0.5, n_steps=60):
+    history = []
+    for _ in range(n_steps):
+        centers = centers.detach().requires_grad_()
+        loss = (x[:, None] - centers).square().sum(dim=2).min(dim=1).values.mean() / 2
+        history.append(loss.detach().numpy()[()])
         centers = centers - learning_rate * torch.autograd.grad(loss, centers)[0]
     return centers.detach(), history
 """,
@@ -254,6 +297,23 @@ WRONG = {
             _HARD + "    gradient[:, 3:] = 0\n    return loss, gradient\n",
             "your gradient is wrong",
         ),
+        "one sample for each center": (
+            """
+def hard_gradient(x, centers):
+    d, labels = ((x[:, None] - centers) ** 2).sum(2).min(1)
+    gradient = torch.zeros_like(centers)
+    gradient[labels] += (centers[labels] - x) / len(x)
+    return d.mean() / 2, gradient
+""",
+            "Each centre feels only one of its samples",
+        ),
+        "half": (_HARD + "    return loss, gradient / 2\n", "is half of what it is"),
+        "over the centers": (_HARD + "    return loss, gradient * len(x) / len(centers)\n", "by the number of centres"),
+        "a loss for each cluster": (
+            _HARD + "    return torch.stack([d[labels == k].mean() for k in labels.unique()]).mean() / 2, gradient\n",
+            "You took a mean for each cluster",
+        ),
+        "farthest": (_HARD.replace(".min(1)", ".max(1)") + "    return loss, gradient\n", "the farthest centre"),
     },
     "forgetting_step": {
         "no memory": (
@@ -310,6 +370,32 @@ WRONG = {
             _FORGET + "    return centers + pull / fresh[:, None], fresh\n",
             "that has never seen a sample",
         ),
+        "moving average": (
+            _FORGET + "    mean = torch.where(m[:, None] > 0, own.T @ batch / m.clamp(min=1)[:, None], centers)\n"
+            "    return memory * centers + (1 - memory) * mean, fresh\n",
+            "(1 − γ) · mean of the batch",
+        ),
+        "memory in the step": (
+            _FORGET + "    return centers + memory * pull / safe, fresh\n",
+            "There is a γ in your step",
+        ),
+        "memory squared": (
+            _FORGET + "    fresh = memory**2 * counts + m\n    return centers + pull / fresh[:, None], fresh\n",
+            "γ counts twice",
+        ),
+        "labels on the way": (
+            """
+def forgetting_step(batch, centers, counts, memory):
+    new, n = centers.clone(), memory * counts
+    for sample in batch:
+        k = int(((new - sample) ** 2).sum(1).argmin())
+        n[k] += 1
+        new[k] += (sample - new[k]) / n[k]
+    return new, n
+""",
+            "come from the centres *before* the step",
+        ),
+        "whole counts": (_FORGET + "    return centers + pull / safe, fresh.long()\n", "Your counts are whole numbers"),
     },
     "soft_assignment": {
         "without the minus": (_SOFT + "    return torch.softmax(d / temperature, 1)\n", "the minus sign is missing"),
@@ -332,6 +418,12 @@ WRONG = {
             "rows that do not sum to 1",
         ),
         "transposed": (_SOFT + "    return torch.softmax(-d / temperature, 1).T\n", "must have shape (40, 4)"),
+        "Gaussian": (_SOFT + "    return torch.softmax(-d / (2 * temperature**2), 1)\n", "that of a Gaussian"),
+        "logarithms": (_SOFT + "    return torch.log_softmax(-d / temperature, 1)\n", "These are logarithms"),
+        "all together": (
+            _SOFT + "    q = torch.exp(-d / temperature)\n    return q / q.sum()\n",
+            "All of your q together sum to 1",
+        ),
     },
     "free_energy": {
         "weights of the lesson": (
@@ -371,6 +463,24 @@ WRONG = {
             "over the centres, not over the samples",
         ),
         "loss only": (_ENERGY + "    return loss\n", "Return two things"),
+        "mean of the exponentials": (
+            _ENERGY + "    return loss + temperature / 2 * torch.tensor(float(len(centers))).log(), gradient\n",
+            "stands a mean over the centres",
+        ),
+        "half in the exponent": (
+            _ENERGY + "    return -temperature * torch.logsumexp(-d / 2 / temperature, 1).mean(), gradient\n",
+            "½ in your exponent instead of before the logarithm",
+        ),
+        "entropy with a plus": (
+            _ENERGY + "    return (q * (d - temperature * q.log())).sum(1).mean() / 2, gradient\n",
+            "The entropy has the wrong sign",
+        ),
+        "half the gradient": (_ENERGY + "    return loss, gradient / 2\n", "Your gradient is half of what it is"),
+        "q over the samples": (
+            _ENERGY + "    q = torch.softmax(-d / temperature, 0)\n"
+            "    return loss, (q.sum(0)[:, None] * centers - q.T @ x) / len(x)\n",
+            "the columns of q sum to 1",
+        ),
     },
     "anneal": {
         "in the wrong order": (_anneal("temperatures[::-1]"), "from the last to the first"),
@@ -409,7 +519,7 @@ def anneal(x, centers, temperatures):
         ),
         "hard loss in the history": (
             _anneal(before="history.append(float(((x[:, None] - centers) ** 2).sum(2).min(1).values.mean() / 2))"),
-            "The history is the loss (5) before each step",
+            "Your history has the hard loss (1)",
         ),
         "NaN for a lost center": (
             """
@@ -440,13 +550,50 @@ def anneal(x, centers, temperatures):
             _anneal(after="if len(history) > 4 and abs(history[-1] - history[-2]) < 0.5: break"),
             "with other temperatures",
         ),
+        "q of the step before": (
+            """
+def anneal(x, centers, temperatures):
+    history, q = [], soft_assignment(x, centers, temperatures[0])
+    for t in temperatures:
+        history.append(float(free_energy(x, centers, t)[0]))
+        weight = q.sum(0)[:, None]
+        centers = torch.where(weight > 0, q.T @ x / weight, centers)
+        q = soft_assignment(x, centers, t)
+    return centers, history
+""",
+            "Your q is that of the step before",
+        ),
+        "one center after another": (
+            """
+def anneal(x, centers, temperatures):
+    centers, history = centers.clone(), []
+    for t in temperatures:
+        history.append(float(free_energy(x, centers, t)[0]))
+        for k in range(len(centers)):
+            q = soft_assignment(x, centers, t)[:, k]
+            centers[k] = q @ x / q.sum() if q.sum() > 0 else centers[k]
+    return centers, history
+""",
+            "You moved the centres one after another",
+        ),
+        "over n": (
+            _anneal().replace("q.T @ x / weight", "q.T @ x / len(x)"),
+            "You divided by n",
+        ),
+        "soft loss in the history": (
+            _anneal(
+                before="history.append(float((soft_assignment(x, centers, t) * torch.cdist(x, centers)**2).sum() / "
+                "2 / len(x)))"
+            ),
+            "the soft loss of the lesson",
+        ),
     },
     "mended_descent": {
         "not mended": (_descent(), "That is still the broken one"),
         "emptied once": (_descent(first="centers.grad = None"), "That is still the broken one"),
         "a smaller rate": (
             _descent(each="centers.grad = None", step="learning_rate / 2 * centers.grad"),
-            "not as gradient descent with the rate",
+            "Your step is half of the learning rate",
         ),
         "the best is kept": (
             _descent().replace("return centers.detach(), history", "return centers.detach(), sorted(history)[::-1]"),
@@ -496,6 +643,15 @@ def mended_descent(x, centers, learning_rate=0.5, n_steps=60):
         "the way up": (
             _descent(each="centers.grad = None", step="-learning_rate * centers.grad"),
             "Your loss still goes up",
+        ),
+        "the rate of the check": (
+            _descent(each="centers.grad = None", step="0.8 * centers.grad"),
+            "the step uses `learning_rate`",
+        ),
+        "the steps of the check": (_descent(each="centers.grad = None", steps="12"), "with 4 it makes 12 steps"),
+        "without the half": (
+            _descent(each="centers.grad = None").replace(".mean() / 2", ".mean()"),
+            "The ½ is missing in your loss",
         ),
     },
 }

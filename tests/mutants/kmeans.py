@@ -60,6 +60,11 @@ def assign(X, centers):
     labels = D.sort(dim=1).indices[:, 0]
     return labels, D.gather(1, labels[:, None]).sum()
 """,
+        "NumPy's loss": """
+def assign(X, centers):
+    distances, labels = squared_distances(X, centers).min(dim=1)
+    return labels, distances.numpy().sum()
+""",
     },
     "update": {
         "one-hot product": """
@@ -88,6 +93,12 @@ def update(X, labels, centers):
     for k in np.unique(labels.numpy()):
         new[k] = np.mean(X.numpy()[labels.numpy() == k], axis=0)
     return torch.from_numpy(new)
+""",
+        "in double precision": """
+def update(X, labels, centers):
+    own = (labels[:, None] == torch.arange(len(centers))).double()
+    n = own.sum(0)[:, None]
+    return torch.where(n > 0, own.T @ X.double() / n, centers.double())
 """,
     },
     "kmeans_plus_plus": {
@@ -118,6 +129,17 @@ def kmeans_plus_plus(X, n_clusters, generator):
     for _ in range(1, n_clusters):
         p = torch.stack([((X - X[r]) ** 2).sum(1) for r in rows]).min(0).values
         rows += torch.multinomial(p / p.sum(), 1, generator=generator).tolist()
+    return X[rows]
+""",
+        "NumPy's choice": """
+def kmeans_plus_plus(X, n_clusters, generator):
+    import numpy as np
+
+    rng = np.random.default_rng(int(torch.randint(2**62, (1,), generator=generator)))
+    rows = [rng.integers(len(X))]
+    for _ in range(n_clusters - 1):
+        squares = squared_distances(X, X[rows]).min(dim=1).values.double().numpy()
+        rows.append(rng.choice(len(X), p=squares / squares.sum()))
     return X[rows]
 """,
     },
@@ -172,6 +194,31 @@ def lloyd(X, centers, max_iter=100):
         centers = torch.stack([X[labels == k].mean(0) if k in labels else centers[k] for k in range(len(centers))])
     return centers, (torch.cdist(X, centers)).argmin(1), history
 """,
+        "NumPy's numbers": """
+def lloyd(X, centers, max_iter=100):
+    labels, history = None, []
+    for _ in range(max_iter):
+        before = labels
+        labels, loss = assign(X, centers)
+        history.append(__import__('numpy').float32(loss))
+        if before is not None and torch.equal(labels, before):
+            return centers, labels, history
+        centers = update(X, labels, centers)
+    return centers, assign(X, centers)[0], history
+""",
+        "in double precision": """
+def lloyd(X, centers, max_iter=100):
+    X, centers = X.double(), centers.double()
+    labels, history = None, []
+    for _ in range(max_iter):
+        before = labels
+        labels, loss = assign(X, centers)
+        history.append(float(loss))
+        if before is not None and torch.equal(labels, before):
+            return centers, labels, history
+        centers = update(X, labels, centers)
+    return centers, assign(X, centers)[0], history
+""",
     },
     "kmedians": {
         "mean of the two middle ones": """
@@ -209,6 +256,19 @@ def kmedians(X, centers, max_iter=100):
             break
     return centers, labels, history
 """,
+        "NumPy's numbers": """
+def kmedians(X, centers, max_iter=100):
+    labels, history = None, []
+    for _ in range(max_iter):
+        before = labels
+        distances, labels = torch.cdist(X, centers, p=1).min(dim=1)
+        history.append(distances.sum().numpy()[()])
+        if before is not None and torch.equal(labels, before):
+            break
+        members = [X[labels == k] for k in range(len(centers))]
+        centers = torch.stack([m.quantile(0.5, dim=0) if len(m) else c for m, c in zip(members, centers)])
+    return centers, torch.cdist(X, centers, p=1).argmin(dim=1), history
+""",
     },
     "mended_lloyd": {
         "loop over the centers": """
@@ -237,6 +297,36 @@ def mended_lloyd(X, centers, max_iter=30):
         counts = torch.bincount(labels, minlength=len(centers))[:, None]
         sums = torch.zeros_like(centers).index_add_(0, labels, X)
         new = torch.where(counts > 0, sums / counts.clamp(min=1), centers)
+        if torch.equal(new, centers):
+            break
+        centers = new
+    return centers, labels, history
+""",
+        "NumPy's numbers": """
+def mended_lloyd(X, centers, max_iter=60):
+    history = []
+    for _ in range(max_iter):
+        sums, counts = torch.zeros_like(centers), torch.zeros(len(centers), 1)
+        distances, labels = torch.cdist(X, centers).square().min(dim=1)
+        history.append(distances.sum().numpy()[()])
+        sums.index_add_(0, labels, X)
+        counts += torch.bincount(labels, minlength=len(centers))[:, None]
+        new = torch.where(counts > 0, sums / counts, centers)
+        if torch.equal(new, centers):
+            break
+        centers = new
+    return centers, labels, history
+""",
+        "in double precision": """
+def mended_lloyd(X, centers, max_iter=60):
+    X, centers, history = X.double(), centers.double(), []
+    for _ in range(max_iter):
+        sums, counts = torch.zeros_like(centers), torch.zeros(len(centers), 1).double()
+        distances, labels = torch.cdist(X, centers).square().min(dim=1)
+        history.append(float(distances.sum()))
+        sums.index_add_(0, labels, X)
+        counts += torch.bincount(labels, minlength=len(centers))[:, None]
+        new = torch.where(counts > 0, sums / counts, centers)
         if torch.equal(new, centers):
             break
         centers = new
@@ -356,6 +446,20 @@ def squared_distances(X, centers):
     return torch.tensor([[0.0, 9.0], [25.0, 16.0], [2.0, 5.0]])[: len(X), : len(centers)]
 """,
             "has not the shape (n, k)",
+        ),
+        "expanded, plus": (
+            """
+def squared_distances(X, centers):
+    return (X**2).sum(1, keepdim=True) + 2 * X @ centers.T + (centers**2).sum(1)
+""",
+            "has the wrong sign: − 2 x · μ",
+        ),
+        "expanded, without the centers": (
+            """
+def squared_distances(X, centers):
+    return (X**2).sum(1, keepdim=True) - 2 * X @ centers.T
+""",
+            "The term ‖μ‖² of the expanded square is missing",
         ),
     },
     "assign": {
@@ -477,6 +581,22 @@ def assign(X, centers):
     return labels, d.sum()
 """,
             "some labels are not those of the nearest centre",
+        ),
+        "half": (
+            """
+def assign(X, centers):
+    distances, labels = squared_distances(X, centers).min(dim=1)
+    return labels, distances.sum() / 2
+""",
+            "Your loss is half of it",
+        ),
+        "sum of the clusters' means": (
+            """
+def assign(X, centers):
+    distances, labels = squared_distances(X, centers).min(dim=1)
+    return labels, sum(distances[labels == k].mean() for k in labels.unique())
+""",
+            "Your loss sums the means of the clusters",
         ),
     },
     "update": {
@@ -606,6 +726,52 @@ def update(X, labels, centers):
     return new
 """,
             "some centres are not the mean of their cluster",
+        ),
+        "a cluster of one sample": (
+            """
+def update(X, labels, centers):
+    new = centers.clone()
+    for k in range(len(centers)):
+        mine = X[labels == k]
+        if len(mine) > 1:
+            new[k] = mine.mean(dim=0)
+    return new
+""",
+            "Centre 0 did not move, although its cluster has samples",
+        ),
+        "labels that occur": (
+            """
+def update(X, labels, centers):
+    new = centers.clone()
+    for i, k in enumerate(labels.unique()):
+        new[i] = X[labels == k].mean(dim=0)
+    return new
+""",
+            "Centre 1 got the mean of cluster 2",
+        ),
+        "one mean for all features": (
+            """
+def update(X, labels, centers):
+    new = centers.clone()
+    for k in range(len(centers)):
+        mine = X[labels == k]
+        if len(mine) > 0:
+            new[k] = mine.mean()
+    return new
+""",
+            "Your mean is one number for all features",
+        ),
+        "with the old center": (
+            """
+def update(X, labels, centers):
+    new = centers.clone()
+    for k in range(len(centers)):
+        mine = X[labels == k]
+        if len(mine) > 0:
+            new[k] = (mine.sum(0) + centers[k]) / (len(mine) + 1)
+    return new
+""",
+            "The old centre counts as a sample",
         ),
     },
     "kmeans_plus_plus": {
@@ -762,6 +928,39 @@ def kmeans_plus_plus(X, n_clusters, generator):
     return X[rows]
 """,
             "some sequences of centres come more or less often",
+        ),
+        "all from the first": (
+            """
+def kmeans_plus_plus(X, n_clusters, generator):
+    first = int(torch.randint(len(X), (1,), generator=generator))
+    squares = squared_distances(X, X[[first]])[:, 0]
+    return X[[first, *torch.multinomial(squares, n_clusters - 1, generator=generator).tolist()]]
+""",
+            "You measure from the first centre only",
+        ),
+        "from the last, none twice": (
+            """
+def kmeans_plus_plus(X, n_clusters, generator):
+    rows = [int(torch.randint(len(X), (1,), generator=generator))]
+    for _ in range(n_clusters - 1):
+        squares = squared_distances(X, X[rows[-1:]])[:, 0]
+        squares[rows] = 0
+        rows.append(int(torch.multinomial(squares, 1, generator=generator)))
+    return X[rows]
+""",
+            "You measure from the last centre only",
+        ),
+        "the sum, none twice": (
+            """
+def kmeans_plus_plus(X, n_clusters, generator):
+    rows = [int(torch.randint(len(X), (1,), generator=generator))]
+    for _ in range(n_clusters - 1):
+        squares = squared_distances(X, X[rows]).sum(dim=1)
+        squares[rows] = 0
+        rows.append(int(torch.multinomial(squares, 1, generator=generator)))
+    return X[rows]
+""",
+            "not that to all",
         ),
     },
     "lloyd": {
@@ -983,6 +1182,82 @@ def lloyd(X, centers, max_iter=100):
 """,
             "have the wrong shape",
         ),
+        "a tolerance": (
+            """
+def lloyd(X, centers, max_iter=100):
+    labels, history = None, []
+    for _ in range(max_iter):
+        before = labels
+        labels, loss = assign(X, centers)
+        history.append(float(loss))
+        if before is not None and history[-2] - history[-1] < 1e-3 * history[-1]:
+            return centers, labels, history
+        centers = update(X, labels, centers)
+    return centers, assign(X, centers)[0], history
+""",
+            "stop when no label changes, and not by the loss",
+        ),
+        "the sizes of the clusters": (
+            """
+def lloyd(X, centers, max_iter=100):
+    labels, history = None, []
+    for _ in range(max_iter):
+        before = labels
+        labels, loss = assign(X, centers)
+        history.append(float(loss))
+        if before is not None and torch.equal(labels.bincount(), before.bincount()):
+            return centers, labels, history
+        centers = update(X, labels, centers)
+    return centers, assign(X, centers)[0], history
+""",
+            "compare the labels themselves",
+        ),
+        "stops before it appends": (
+            """
+def lloyd(X, centers, max_iter=100):
+    labels, history = None, []
+    for _ in range(max_iter):
+        before = labels
+        labels, loss = assign(X, centers)
+        if before is not None and torch.equal(labels, before):
+            return centers, labels, history
+        history.append(float(loss))
+        centers = update(X, labels, centers)
+    return centers, assign(X, centers)[0], history
+""",
+            "append before you stop",
+        ),
+        "two updates an iteration": (
+            """
+def lloyd(X, centers, max_iter=100):
+    labels, history = None, []
+    for _ in range(max_iter):
+        before = labels
+        labels, loss = assign(X, centers)
+        history.append(float(loss))
+        if before is not None and torch.equal(labels, before):
+            return centers, labels, history
+        for _ in range(2):
+            centers = update(X, assign(X, centers)[0], centers)
+    return centers, assign(X, centers)[0], history
+""",
+            "One iteration is one assignment and one update",
+        ),
+        "one iteration more": (
+            """
+def lloyd(X, centers, max_iter=100):
+    labels, history = None, []
+    for _ in range(max_iter + 1):
+        before = labels
+        labels, loss = assign(X, centers)
+        history.append(float(loss))
+        if before is not None and torch.equal(labels, before):
+            return centers, labels, history
+        centers = update(X, labels, centers)
+    return centers, assign(X, centers)[0], history
+""",
+            "are where 5 lead",
+        ),
     },
     "kmedians": {
         "means": (
@@ -1194,6 +1469,70 @@ def kmedians(X, centers, max_iter=100):
 """,
             "not the point with the smallest sum",
         ),
+        "the middle row": (
+            """
+def kmedians(X, centers, max_iter=100):
+    labels, history = None, []
+    for _ in range(max_iter):
+        before = labels
+        distances, labels = torch.cdist(X, centers, p=1).min(dim=1)
+        history.append(float(distances.sum()))
+        if before is not None and torch.equal(labels, before):
+            break
+        members = [X[labels == k] for k in range(len(centers))]
+        centers = torch.stack([m[len(m) // 2] if len(m) else c for m, c in zip(members, centers)])
+    return centers, torch.cdist(X, centers, p=1).argmin(dim=1), history
+""",
+            "are [1, 1] and [1, 11]; yours are",
+        ),
+        "one iteration more": (
+            """
+def kmedians(X, centers, max_iter=100):
+    labels, history = None, []
+    for _ in range(max_iter + 1):
+        before = labels
+        distances, labels = torch.cdist(X, centers, p=1).min(dim=1)
+        history.append(float(distances.sum()))
+        if before is not None and torch.equal(labels, before):
+            break
+        members = [X[labels == k] for k in range(len(centers))]
+        centers = torch.stack([m.median(dim=0).values if len(m) else c for m, c in zip(members, centers)])
+    return centers, torch.cdist(X, centers, p=1).argmin(dim=1), history
+""",
+            "the second moves once",
+        ),
+        "values and places": (
+            """
+def kmedians(X, centers, max_iter=100):
+    labels, history = None, []
+    for _ in range(max_iter):
+        before = labels
+        distances, labels = torch.cdist(X, centers, p=1).min(dim=1)
+        history.append(float(distances.sum()))
+        if before is not None and torch.equal(labels, before):
+            break
+        members = [X[labels == k] for k in range(len(centers))]
+        centers = torch.stack([m.median(dim=0) if len(m) else c for m, c in zip(members, centers)])
+    return centers, torch.cdist(X, centers, p=1).argmin(dim=1), history
+""",
+            "take its `.values`",
+        ),
+        "the largest difference": (
+            """
+def kmedians(X, centers, max_iter=100):
+    labels, history = None, []
+    for _ in range(max_iter):
+        before = labels
+        distances, labels = torch.cdist(X, centers, p=float('inf')).min(dim=1)
+        history.append(float(distances.sum()))
+        if before is not None and torch.equal(labels, before):
+            break
+        members = [X[labels == k] for k in range(len(centers))]
+        centers = torch.stack([m.median(dim=0).values if len(m) else c for m, c in zip(members, centers)])
+    return centers, torch.cdist(X, centers, p=float('inf')).argmin(dim=1), history
+""",
+            "the largest difference of a feature",
+        ),
     },
     "mended_lloyd": {
         "not mended": (
@@ -1366,6 +1705,96 @@ def mended_lloyd(X, centers, max_iter=60):
     return centers, labels, history
 """,
             "let it stay where it is",
+        ),
+        "labels from 1": (
+            """
+def mended_lloyd(X, centers, max_iter=60):
+    history = []
+    for _ in range(max_iter):
+        sums, counts = torch.zeros_like(centers), torch.zeros(len(centers), 1)
+        distances, labels = torch.cdist(X, centers).square().min(dim=1)
+        history.append(float(distances.sum()))
+        sums.index_add_(0, labels, X)
+        counts += torch.bincount(labels, minlength=len(centers))[:, None]
+        new = torch.where(counts > 0, sums / counts, centers)
+        if torch.equal(new, centers):
+            break
+        centers = new
+    return centers, labels + 1, history
+""",
+            "The labels here are 0, 0, 0, 0, 1, 1, 1",
+        ),
+        "labels of nothing": (
+            """
+def mended_lloyd(X, centers, max_iter=60):
+    history = []
+    for _ in range(max_iter):
+        sums, counts = torch.zeros_like(centers), torch.zeros(len(centers), 1)
+        distances, labels = torch.cdist(X, centers).square().min(dim=1)
+        history.append(float(distances.sum()))
+        sums.index_add_(0, labels, X)
+        counts += torch.bincount(labels, minlength=len(centers))[:, None]
+        new = torch.where(counts > 0, sums / counts, centers)
+        if torch.equal(new, centers):
+            break
+        centers = new
+    return centers, 0 * labels, history
+""",
+            "The labels here are 0, 0, 0, 0, 1, 1, 1",
+        ),
+        "labels as fractions": (
+            """
+def mended_lloyd(X, centers, max_iter=60):
+    history = []
+    for _ in range(max_iter):
+        sums, counts = torch.zeros_like(centers), torch.zeros(len(centers), 1)
+        distances, labels = torch.cdist(X, centers).square().min(dim=1)
+        history.append(float(distances.sum()))
+        sums.index_add_(0, labels, X)
+        counts += torch.bincount(labels, minlength=len(centers))[:, None]
+        new = torch.where(counts > 0, sums / counts, centers)
+        if torch.equal(new, centers):
+            break
+        centers = new
+    return centers, labels.float(), history
+""",
+            "Labels are whole numbers",
+        ),
+        "sixty iterations": (
+            """
+def mended_lloyd(X, centers, max_iter=60):
+    history = []
+    for _ in range(60):
+        sums, counts = torch.zeros_like(centers), torch.zeros(len(centers), 1)
+        distances, labels = torch.cdist(X, centers).square().min(dim=1)
+        history.append(float(distances.sum()))
+        sums.index_add_(0, labels, X)
+        counts += torch.bincount(labels, minlength=len(centers))[:, None]
+        new = torch.where(counts > 0, sums / counts, centers)
+        if torch.equal(new, centers):
+            break
+        centers = new
+    return centers, labels, history
+""",
+            "With max_iter=2 the broken loop makes two",
+        ),
+        "a cluster of one sample": (
+            """
+def mended_lloyd(X, centers, max_iter=60):
+    history = []
+    for _ in range(max_iter):
+        sums, counts = torch.zeros_like(centers), torch.zeros(len(centers), 1)
+        distances, labels = torch.cdist(X, centers).square().min(dim=1)
+        history.append(float(distances.sum()))
+        sums.index_add_(0, labels, X)
+        counts += torch.bincount(labels, minlength=len(centers))[:, None]
+        new = torch.where(counts > 1, sums / counts, centers)
+        if torch.equal(new, centers):
+            break
+        centers = new
+    return centers, labels, history
+""",
+            "A cluster holds a single sample",
         ),
     },
 }
