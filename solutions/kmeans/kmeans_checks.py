@@ -79,9 +79,8 @@ def _squared_distances(function):
         D,
         [
             (expected.sqrt(), "Your distances look like Euclidean distances: the loss needs squared ones."),
-            (expected / 2, "You have half of it: a squared distance has no ½, and is a sum over the features (here "
-             "d = 2), "
-             "not their mean."),
+            (expected / 2, "You have half of it. Did you take the mean over the features (here d = 2)? A squared "
+             "distance is their sum, without a ½."),
             (expected.square(), "You squared once more: a squared distance is the sum of the squares."),
             (torch.tensor([[0.0, 3.0], [7.0, 4.0], [2.0, 3.0]]), "These are sums of absolute differences: square the "
              "differences before you sum."),
@@ -355,7 +354,9 @@ def _kmeans_plus_plus(function):
     p = sum(twos for twos, _ in share.values()) / max(sum(n for _, n in share.values()), 1)
     if abs(p - 0.8) > 0.15:
         after_0, after_11 = (twos / max(n, 1) for twos, n in share.values())
-        why = "What counts is the distance to the *nearest* of them, not that to all: no mean, no sum, not the largest."
+        why = (
+            "What counts is the distance to the *nearest* of them: no mean, no sum, not the largest, nor equal chances."
+        )
         if after_0 < 0.25 and after_11 > 0.75:
             why = "You measure from the first centre only: what counts is the nearest of *all* centres so far."
         if after_0 > 0.75 and after_11 < 0.25:
@@ -383,7 +384,7 @@ def _lent_assign(X, centers):
 def _lent_update(X, labels, centers):
     from dclib.kmeans import update
 
-    means, sizes = update(X, labels, len(centers), torch.ones(len(X)))
+    means, sizes = update(X, labels, len(centers), torch.ones(len(X), dtype=X.dtype))
     return torch.where(sizes[:, None] > 0, means, centers)
 
 
@@ -489,6 +490,8 @@ def _small_runs(function):
         (line, line[:2], [[1.0], [10.5]], [182.0, 46.0, 2.5], ""),
         (plane, plane[:2], [[8.0, 1.75], [6.5, 8.0]], [102.0, 66.0, 38.75, 19.25],
          "In the second iteration labels change, but the sizes of the clusters do not: compare the labels themselves."),
+        (line, [*line[:2], [500.0]], [[1.0], [10.5], [500.0]], [182.0, 46.0, 2.5],
+         "No sample chooses the third centre: it stays where it is."),
         (heavy, [*line[:2], [6000.0]], [[1.0], [10.5], [6000.0]], [2000182.0, 2000046.0, 2000002.5],
          "The samples 5000 and 7000 make nearly all of the loss, so it falls by little when the other labels change: "
          "stop when no label changes, and not by the loss."),

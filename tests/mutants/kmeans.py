@@ -398,7 +398,7 @@ def squared_distances(X, centers):
 def squared_distances(X, centers):
     return ((X**2).sum(1, keepdim=True) - X @ centers.T + (centers**2).sum(1)).clamp(min=0)
 """,
-            "the squared distance is",
+            "The 2 in the middle of the expanded square",
         ),
         "expanded, rounding below zero": (
             """
@@ -927,7 +927,7 @@ def kmeans_plus_plus(X, n_clusters, generator):
         rows.append(int(torch.multinomial(d, 1, generator=generator)))
     return X[rows]
 """,
-            "some sequences of centres come more or less often",
+            "nor equal chances",
         ),
         "all from the first": (
             """
@@ -1180,7 +1180,7 @@ def lloyd(X, centers, max_iter=100):
         before, centers = labels, update(X, labels, centers)[labels.unique()]
     return centers, assign(X, centers)[0], history
 """,
-            "have the wrong shape",
+            "here k = 3, d = 1) must have shape (3, 1); yours has (2, 1)",
         ),
         "a tolerance": (
             """
@@ -1467,7 +1467,7 @@ def kmedians(X, centers, max_iter=100):
         centers = torch.stack([m[b] if len(m) else c for m, b, c in zip(members, best, centers)])
     return centers, torch.cdist(X, centers, p=1).argmin(dim=1), history
 """,
-            "not the point with the smallest sum",
+            "are [1, 1] and [1, 11]; yours are [1.0, 0.0]",
         ),
         "the middle row": (
             """
@@ -1483,7 +1483,7 @@ def kmedians(X, centers, max_iter=100):
         centers = torch.stack([m[len(m) // 2] if len(m) else c for m, c in zip(members, centers)])
     return centers, torch.cdist(X, centers, p=1).argmin(dim=1), history
 """,
-            "are [1, 1] and [1, 11]; yours are",
+            "Your loss goes up",
         ),
         "one iteration more": (
             """
