@@ -960,7 +960,7 @@ def kmeans_plus_plus(X, n_clusters, generator):
         rows.append(int(torch.multinomial(squares, 1, generator=generator)))
     return X[rows]
 """,
-            "not that to all",
+            "no mean, no sum",
         ),
     },
     "lloyd": {
