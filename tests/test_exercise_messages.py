@@ -270,6 +270,7 @@ COMPARED = {
                           "bic": [0], "mended_em": [3]},
     "dec": {"soft_assignment": [0], "target": [0], "divergence": [0], "pull": [0, 1], "refine": [0, 2]},
     "dcra": {"dcra_loss": [0, 1, 2], "slopes": [0, 1], "convert": [0, 1], "decibels": [0, 1, 2], "mean_loss": [0]},
+    "capstone": {"prediction_strength": [0]},
     "dcan": {"draw": [0], "encoder_loss": [0, 1], "divergences": [0, 1, 3], "told_and_not": [0, 1]},
     "autoencoders": {"psnr": [0], "dense": [0, 1], "training_step": [2], "conv": [0, 1], "masked_loss": [0]},
     "autoencoded_kmeans": {"kmeans_loss": [0], "alarm": [0], "share_loss": [0]},
@@ -295,6 +296,7 @@ def test_two_mistakes_that_are_named_differ(unit, task, part, monkeypatch):
 
     simple = {
         "dec": ("_q", "_p", "_kl", "_pull", "_refine"),
+        "capstone": ("_strength",),
         "dcra": ("_loss", "_slopes", "_convert", "_decibels", "_mean_loss"),
         "dcan": ("_drawn", "_fooling", "_measures", "_both"),
         "gradient_kmeans": ("_hard", "_forget", "_soft", "_energy", "_anneal"),

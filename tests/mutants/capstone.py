@@ -71,6 +71,8 @@ def prediction_strength(own, predicted):
     together = same_own & same_predicted
     return min((together[own == own[i]].sum() / same_own[own == own[i]].sum() for i in rows), default=0)
 """,
+        "NumPy's single precision": _strength(_PAIRS, "return np.float32(min(found, default=0))"),
+        "a tensor": _strength(_PAIRS, "return torch.tensor(min(found, default=0.0))"),
         "unordered pairs": """
 def prediction_strength(own, predicted):
     from itertools import combinations
@@ -113,6 +115,17 @@ def choose_k(ks, strengths, threshold):
         if row.mean() + error >= threshold:
             return k
     return 1
+""",
+        "a tensor": """
+def choose_k(ks, strengths, threshold):
+    rows = torch.from_numpy(strengths)
+    good = torch.tensor(ks)[rows.mean(1) + rows.std(1) / rows.shape[1] ** 0.5 >= threshold]
+    return good.max() if len(good) else 1
+""",
+        "an array of one": """
+def choose_k(ks, strengths, threshold):
+    high = strengths.mean(1) + strengths.std(1, ddof=1) / np.sqrt(strengths.shape[1])
+    return np.array([max(np.where(high >= threshold, ks, 1))])
 """,
         "scipy": """
 def choose_k(ks, strengths, threshold):
@@ -203,6 +216,28 @@ def prediction_strength(own, predicted):
 """,
             "The strength is NaN",
         ),
+        "median": (_strength(_PAIRS, "return np.median(found) if found else 0"), "the median of the clusters"),
+        "share of torn pairs": (_strength(_PAIRS, "return 1 - min(found, default=1)"), "pairs that are *torn*"),
+        "n squared below": (_strength("(s * (s - 1)).sum() / n ** 2"), "Below the line"),
+        "s squared above": (_strength("(s ** 2).sum() / (n * (n - 1))"), "Above the line"),
+        "pairs of the largest part": (
+            _strength("s.max() * (s.max() - 1) / (n * (n - 1))"),
+            "the pairs in the largest part only",
+        ),
+        "clusters of two left out": (_strength(_PAIRS, least=2), "A cluster of two samples has a pair"),
+        "names from 0 on": (
+            """
+def prediction_strength(own, predicted):
+    found = []
+    for c in range(own.max() + 1):
+        s = np.unique(predicted[own == c], return_counts=True)[1]
+        n = s.sum()
+        if n > 1:
+            found.append((s * (s - 1)).sum() / (n * (n - 1)))
+    return min(found, default=0.0)
+""",
+            "names may be any whole numbers",
+        ),
         "a share for each cluster": (_strength(_PAIRS, "return np.array(found)"), "is a single number"),
     },
     "mended_codes": {
@@ -229,7 +264,37 @@ def mended_codes(x, new, d):
         ),
         "on the axes of new": (
             _codes(of="new - new.mean(0)"),
-            "The codes of x are not what they were",
+            "now on the axes of `new`",
+        ),
+        "no mean at all": (_codes(x="x @ axes.T", new="new @ axes.T"), "The axes are right, the origin is not"),
+        "the mean of all": (
+            _codes(
+                x="(x - np.concatenate([x, new]).mean(0)) @ axes.T",
+                new="(new - np.concatenate([x, new]).mean(0)) @ axes.T",
+            ),
+            "The axes are right, the origin is not",
+        ),
+        "the mean of all for new": (
+            _codes(new="(new - np.concatenate([x, new]).mean(0)) @ axes.T"),
+            "you subtract the mean of all",
+        ),
+        "axes of all": (
+            _codes(of="np.concatenate([x, new]) - x.mean(0)"),
+            "You took the axes from x and `new` together",
+        ),
+        "last components": (
+            _codes().replace("full_matrices=False)[2][:d]\n    return", "full_matrices=False)[2][-d:]\n    return"),
+            "You took the *last* components",
+        ),
+        "the other way": (_codes(new="-(new - x.mean(0)) @ axes.T"), "point the other way"),
+        "whitened": (
+            """
+def mended_codes(x, new, d):
+    from sklearn.decomposition import PCA
+    model = PCA(d, whiten=True).fit(x)
+    return model.transform(x), model.transform(new)
+""",
+            "divided by their deviations",
         ),
         "twice the mean": (_codes(new="(new - 2 * x.mean(0)) @ axes.T"), "the same mean, the same axes"),
         "all components": (
@@ -244,7 +309,7 @@ def mended_codes(x, new, d):
     },
     "choose_k": {
         "the mean alone": (_choice(high="m"), "you compared the mean alone"),
-        "minus the error": (_choice(high="m - s / np.sqrt(strengths.shape[1])"), "or took the error away"),
+        "minus the error": (_choice(high="m - s / np.sqrt(strengths.shape[1])"), "took the error away"),
         "plus the deviation": (_choice(high="m + s"), "you added the standard deviation"),
         "n below": (_choice(ddof=0), "`ddof=1`"),
         "the strongest": (
@@ -268,6 +333,21 @@ def choose_k(ks, strengths, threshold):
             _choice(end="max([i for i, value in enumerate(high) if value >= threshold], default=1)"),
             "you returned a position",
         ),
+        "two errors": (_choice(high="m + 2 * s / np.sqrt(strengths.shape[1])"), "more than one standard error"),
+        "the root of one less": (
+            _choice(high="m + s / np.sqrt(strengths.shape[1] - 1)"),
+            "Only the deviation has R − 1",
+        ),
+        "its own threshold": (_choice().replace(">= threshold", ">= 0.5"), "does your threshold follow the argument"),
+        "the k from its position": (
+            _choice(end="ks[0] + max([i for i, value in enumerate(high) if value >= threshold], default=1 - ks[0])"),
+            "ks may have gaps",
+        ),
+        "median": (
+            _choice(high="np.median(strengths, axis=1) + s / np.sqrt(strengths.shape[1])"),
+            "threshold .5, k is 8",
+        ),
+        "how many": (_choice(end="len(good) or 1"), "how many ks"),
         "above only": (_choice(reach=">"), "≥, not >"),
         "nothing where none is strong": (_choice(end="max(good) if good else None"), "the answer is 1"),
         "two where none is strong": (_choice(end="max(good, default=2)"), "the answer is 1"),
@@ -293,6 +373,14 @@ def cluster(x, new, seed):
         "new pictures clustered by themselves": (
             _cluster(new="KMeans(best, n_init=3, random_state=seed).fit(b).labels_"),
             "changed with those beside it",
+        ),
+        "new pictures standardised by themselves": (
+            _cluster(new="model.predict((b - b.mean(0)) / (b.std(0) + 1e-6) * a.std(0) + a.mean(0))"),
+            "changed with those beside it",
+        ),
+        "k by the number of pictures": (
+            _cluster(k="(2 if len(x) < 150 else 6)"),
+            "Other groups that cannot be mistaken, two or four of them",
         ),
         "learned from both": (
             _cluster(fit="both", end="return model.labels_[:len(a)], model.predict(b)"),
