@@ -15,6 +15,7 @@ import re
 import experiments
 from experiments.claims import PAPERS
 from experiments.figures import draw_all, gallery
+from experiments.findings import findings
 from experiments.runner import HERE, SCORES, result_path, run
 from experiments.verdicts import table
 
@@ -23,7 +24,9 @@ PAGES = (HERE.parent / "README.md", HERE / "README.md")
 
 def names() -> list[str]:
     modules = (module.name for module in pkgutil.iter_modules(experiments.__path__))
-    return sorted(name for name in modules if name not in ("__main__", "claims", "figures", "runner", "verdicts"))
+    return sorted(
+        name for name in modules if name not in ("__main__", "claims", "figures", "findings", "runner", "verdicts")
+    )
 
 
 def _shown(result: dict) -> dict[str, float]:
@@ -55,13 +58,15 @@ def summary(name: str) -> str:
 
 
 def renewed(text: str) -> str:
-    """A page in Markdown with the present tables and figures between its markers.
+    """A page in Markdown with what is on file between its markers.
 
-    `<!-- results: NAME -->` is an experiment's summary, `<!-- verdicts: PAPER -->` what came of its claims,
-    `<!-- headlines -->` the claims of all papers that the README shows, `<!-- figures: PAPER -->` its figures.
+    `<!-- results: NAME -->` is an experiment's summary, `<!-- findings: PAPER -->` what the runs say in words,
+    `<!-- verdicts: PAPER -->` what came of its claims, `<!-- headlines -->` the claims of all papers that the README
+    shows, `<!-- figures: PAPER -->` its figures.
     """
     makers = {
         "results": lambda name: f"```\n{summary(name)}\n```",
+        "findings": findings,
         "verdicts": table,
         "headlines": table,
         "figures": gallery,
@@ -85,9 +90,7 @@ def main() -> None:
     parser.add_argument("--configurations", nargs="+", help="only these configurations")
     parser.add_argument("--seeds", nargs="+", type=int, help="only these seeds")
     parser.add_argument("--summary", action="store_true", help="run nothing, show the table of what is on file")
-    parser.add_argument(
-        "--pages", action="store_true", help="run nothing, renew the tables in the pages that show them"
-    )
+    parser.add_argument("--pages", action="store_true", help="run nothing, renew what the pages show of the runs")
     parser.add_argument("--redraw", action="store_true", help="figures: also those whose results have not changed")
     parser.add_argument(
         "--unfinished", action="store_true", help="train nothing, write what the checkpoints have reached so far"

@@ -167,14 +167,20 @@ def _covers(values: list[float], claim: Claim) -> bool:
     return min(values) - claim.tolerance <= claim.value <= max(values) + claim.tolerance
 
 
+def score(value: float, digits: int = 3, sign: bool = False) -> str:
+    """A number as the pages write it: ".541", "−.016", "20.2"; with its sign if asked for, "+.003"."""
+    value = round(value, digits) + 0.0  # no minus sign before zero
+    shown = f"{value:{'+' if sign else ''}.{digits}f}".replace("-", "−")
+    return re.sub(r"^([+−]?)0\.", r"\1.", shown)
+
+
 def _shown(values: list[float], short: bool = False) -> str:
     if not values:
         return "–"
     digits = 1 if max(map(abs, values)) >= 2 else 3
 
     def text(value: float) -> str:
-        shown = f"{value:.{digits}f}".replace("-", "−")
-        return shown.replace("0.", ".", 1) if digits == 3 and abs(value) < 1 else shown
+        return score(value, digits) if digits == 3 else f"{value:.{digits}f}".replace("-", "−")
 
     if len(values) == 1:
         return text(values[0]) if short else f"{text(values[0])} (1 seed)"

@@ -21,11 +21,11 @@ from dclib.engine.callbacks import Checkpoint
 from dclib.kmeans import KMeans
 from dclib.metrics import clustering_accuracy
 from experiments import __main__ as command
-from experiments import figures, runner
+from experiments import figures, findings, runner
 from experiments.claims import CLAIMS, PAPERS
 from experiments.lim_divergences import Untrained, shrink
 from experiments.runner import Configuration, run
-from experiments.verdicts import Claim, files_of, judge, number
+from experiments.verdicts import Claim, files_of, judge, number, score
 
 ROOT = Path(__file__).parents[1]
 RESULTS = sorted((ROOT / "experiments" / "results").glob("*/*.json"))
@@ -369,6 +369,20 @@ def test_numbers_are_found_in_a_result():
     found = [number(result, f"history.acc.{part}") for part in ("first", "max", "min", "last")]
     assert found == [0.1, 0.7, 0.1, 0.6]
     assert number(result, "measured.noise 50 v") == 3 and number(result, lambda result: len(result)) == 3
+
+
+def test_numbers_in_sentences(on_file):
+    assert [score(value) for value in (0.5412, -0.0164, 1.0, -0.0001)] == [".541", "−.016", "1.000", ".000"]
+    assert score(0.0031, sign=True) == "+.003" and score(20.24, 1) == "20.2" and score(0.0, 0) == "0"
+    on_file("a", [0.6, 0.5, 0.57], start={"acc": 0.55})
+    on_file("b", [0.7])
+    on_file("c", [])
+    assert findings.mean("trial/a") == ".557" and findings.span("trial/a", digits=2) == ".50 to .60"
+    assert findings.span(["trial/a", "trial/b"]) == ".500 to .700" and findings.span("trial/b") == ".700"
+    assert findings.span("trial/a", findings.gain, sign=True) == "−.050 to +.050"
+    assert findings.mean("trial/c") == findings.span("trial/c") == "–"
+    assert [findings.seeds(f"trial/{name}") for name in "abc"] == ["three seeds", "one seed", "no seeds"]
+    assert findings.listed("abc") == "a, b and c" and findings.listed("a") == "a"
 
 
 def test_verdicts_on_the_pages_agree_with_the_files():
