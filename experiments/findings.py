@@ -155,9 +155,11 @@ def _samplawski() -> list[str]:
     (clean,) = results(run("long-256"))
     losses = clean["history"]["loss"]
     off = max(abs(sum(losses[:epoch]) / epoch / loss - 1) for epoch, loss in LOG_LOSS.items())
-    sigmas = [sigma for sigma in LOG_DENOISING if results(run(f"noisy-{sigma}"))]
-    under_noise = [mean(run(f"noisy-{sigma}"), f"measured.noise {sigma} v_measure") for sigma in sigmas]
-    in_use = [mean(run(f"noisy-{sigma}"), used, 0) for sigma in sigmas]
+    clusters = {sigma: values(run(f"noisy-{sigma}"), used) for sigma in LOG_DENOISING}
+    alive = [sigma for sigma, found in clusters.items() if found and found[0] > 1]
+    alone = [sigma for sigma, found in clusters.items() if found == [1]]
+    in_use = [score(clusters[sigma][0], 0) for sigma in alive]
+    under_noise = [mean(run(f"noisy-{sigma}"), f"measured.noise {sigma} v_measure") for sigma in alive]
     wide = [value for units in (200, 256, 300, 400) for value in values(run(f"long-{units}"), best)]
     wide_log = [LOG_UNITS[units][0] for units in (200, 256, 300, 400)]
     off_log = max(abs(values(run("long-256"), f"measured.noise {sigma} v_measure")[0] - log)
@@ -191,12 +193,14 @@ def _samplawski() -> list[str]:
         five times as many give {mean(run("kmeans-noise-70"), best, 2)} and {mean(run("kmeans-noise-80"), best, 2)}
         at the best checkpoint from his own start (after 6,000: {after_6000(70)} and {after_6000(80)}).""",
         f"""**Noise and the denoising model** (figure 5). From his start, the stronger the noise in training, the
-        fewer clusters leave the one that has all images after the first epoch: {listed(in_use)} of 100 are in use
-        after 300 epochs with noise {listed(map(str, sigmas))}. V on such images is {listed(under_noise)}, where his
-        log, at its best checkpoints, has {listed(score(LOG_DENOISING[sigma]) for sigma in sigmas)}. The denoising
-        script that he published overwrites the noisy batch with the clean one and takes a name that is not there,
-        so it cannot have made his log. Our model that was trained *without* noise lies within
-        {score(math.ceil(100 * off_log) / 100, 2)} of that log at every noise.""",
+        fewer clusters leave the one that has all images after the first epoch: with noise {listed(map(str, alive))}
+        there are {listed(in_use)} of 100 in use after 300 epochs, from {alone[0]} on one. V on such images is
+        {listed(under_noise)}, and 0 from {alone[0]} on, where his log, at its best checkpoints, has
+        {listed(score(LOG_DENOISING[sigma]) for sigma in alive)}, and {score(LOG_DENOISING[alone[0]])} to
+        {score(LOG_DENOISING[alone[-1]])} from {alone[0]} on. The denoising script that he published overwrites the
+        noisy batch with the clean one and takes a name that is not there, so it cannot have made his log. Our model
+        that was trained *without* noise lies within {score(math.ceil(100 * off_log) / 100, 2)} of that log at every
+        noise.""",
         f"""**From a trained autoencoder and k-means** V is {mean(run("slow-256"), v)} after 15 epochs ("slow";
         k-means at the start: {mean(run("slow-256"), warm)}), on a level with gradient k-means on the pixels
         ({mean(run("gradient-kmeans"), v)} to {score(max(values(pixels, best)))}). The denoising model, from a

@@ -18,13 +18,15 @@ has the highest PSNR on the training photographs.
 epochs), in four readings of λ = .01: where L1 and L2 are means in his code,
 the sums of `DCRA` take λ = 2.6e-4 (L2 a mean over 20) or 1.3e-5 (L2 a sum); with the roles of the two swapped .72 or
 .11. "network-…-scratch" starts after one epoch of reconstruction instead of 25. In "measured": a digit 0 against the
-rest, as he describes his test, beside the score of calling everything an outlier.
+rest, as he describes his test, beside the score of calling everything an outlier, and what noise does to the codes.
 """
 
+import copy
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import scipy.ndimage
+import torch
 from sklearn.base import BaseEstimator
 
 from dclib.autoencoder import Autoencoder
@@ -114,6 +116,41 @@ def one_against_rest(method, data: Dataset) -> dict[str, float]:
     }
 
 
+def _spread(z: np.ndarray) -> float:
+    return float(np.square(z - z.mean(axis=0)).sum(axis=1).mean())
+
+
+def codes_under_noise(method, data: Dataset, n: int = 2560) -> dict[str, float]:
+    """How far codes are spread, and how far from their centers, of the same training images clean and noisy.
+
+    At the start the centers come from clean codes, and noisy codes are drawn to them. "batch statistics": the network
+    as in training, where batch normalisation takes mean and variance from the batch, not those it has gathered.
+    """
+    rng = np.random.default_rng(0)
+    x = data.x[rng.permutation(len(data.x))[:n]]
+    noisy = x + np.float32(method.noise) * rng.standard_normal(x.shape, dtype=np.float32)
+    centers = method.cluster_centers_[method.predict(x)]
+    training = copy.deepcopy(method.autoencoder_.network_).train()
+    device = next(training.parameters()).device
+    with torch.no_grad():
+        by_batch = [training.encoder(batch.to(device)) for batch in torch.from_numpy(noisy).split(256)]
+    codes = {
+        "clean": method.transform(x),
+        "noisy": method.transform(noisy),
+        "noisy, batch statistics": torch.cat(by_batch).float().cpu().numpy(),
+    }
+    return {
+        "start spread clean": _spread(method.autoencoder.transform(x)),
+        "start spread noisy": _spread(method.autoencoder.transform(noisy)),
+        **{f"spread {name}": _spread(z) for name, z in codes.items()},
+        **{f"distance {name}": float(np.square(z - centers).sum(axis=1).mean()) for name, z in codes.items()},
+    }
+
+
+def network_measures(method, data: Dataset) -> dict[str, float]:
+    return one_against_rest(method, data) | codes_under_noise(method, data)
+
+
 def block_means(images: np.ndarray, size: int) -> np.ndarray:
     """Each block of size × size pixels of images (n, c, h, w) by its mean; h and w are multiples of size."""
     n, c, h, w = images.shape
@@ -162,7 +199,7 @@ def configurations() -> dict[str, Configuration]:
     def network(dataset, share, epochs=25):
         autoencoder = Autoencoder(20, network="conv-bn", noise=1.0, epochs=epochs, learning_rate=2e-4)
         clusterer = DCRA(noise=1.0, reconstruction_share=share)
-        return Configuration(dataset, "train", autoencoder, clusterer, measure=one_against_rest, n_seeds=1)
+        return Configuration(dataset, "train", autoencoder, clusterer, measure=network_measures, n_seeds=1)
 
     def digits(noise, dataset="mnist", epochs=30, split="all", **options):
         autoencoder, evaluate = Autoencoder(noise=noise, epochs=epochs), test_losses if split == "train" else None

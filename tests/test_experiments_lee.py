@@ -73,6 +73,25 @@ def test_losses_of_the_test_images_are_those_of_the_training():
     assert error < lee_dcra.test_losses(method, data, data)["test_reconstruction"] < error + 0.25 * x[0].size
 
 
+@pytest.mark.parametrize("network", ["dense", "conv-bn"])
+def test_codes_under_noise(network):
+    data = load("mnist5k", n=256)
+    hidden = {"hidden": (20,)} if network == "dense" else {"hidden": (4, 4)}
+    autoencoder = Autoencoder(3, network=network, epochs=1, precision="32-true", random_state=0, **hidden).fit(data.x)
+    method = DCRA(5, autoencoder=autoencoder, noise=0.5, epochs=2, precision="32-true", random_state=0).fit(data.x)
+    before = method.transform(data.x)
+    found = lee_dcra.codes_under_noise(method, data)
+    distances = cdist(before, method.cluster_centers_, "sqeuclidean").min(1).mean()
+    assert found["distance clean"] == pytest.approx(distances, rel=1e-3)
+    assert found["spread clean"] == pytest.approx(before.var(axis=0).sum(), rel=1e-3)
+    assert found["start spread clean"] == pytest.approx(autoencoder.transform(data.x).var(axis=0).sum(), rel=1e-3)
+    assert found["distance noisy"] > 1.01 * distances
+    # Only batch normalisation makes training and test differ.
+    same = found["distance noisy, batch statistics"] == pytest.approx(found["distance noisy"], rel=1e-3)
+    assert same == (network == "dense")
+    assert np.array_equal(method.transform(data.x), before)
+
+
 def test_block_means_by_hand():
     image = np.arange(16.0).reshape(1, 1, 4, 4)
     expected = np.array([[2.5, 4.5], [10.5, 12.5]]).repeat(2, 0).repeat(2, 1)
