@@ -271,10 +271,10 @@ def _lee() -> list[str]:
         and garments and {percent(max(left(photographs, "kmeans")))} on photographs, while L1 falls by
         {100 * (1 - max(l1)):.0f} to {percent(1 - min(l1))} on the former and rises by {100 * (min(worse) - 1):.0f}
         to {percent(max(worse) - 1)} on the latter. With their probable network the loss rises in every reading:
-        {listed(loss_of(name) for name in readings)}. The codes spread, and the centres with them. Batch
-        normalisation is not to blame: under noise, codes of the first reading end {far("noisy")} from their centres
-        (squared) with its running statistics, {far("noisy, batch statistics")} with the batch's. Clean codes end
-        {far("clean")} from them. At the start clean codes are spread by
+        {listed(loss_of(name) for name in readings)}. The codes spread, and the centres with them. The statistics
+        that batch normalisation gathers are not the reason: under noise, codes of the first reading end
+        {far("noisy")} from their centres (squared) with these, {far("noisy, batch statistics")} with the batch's.
+        Clean codes end {far("clean")} from them. At the start clean codes are spread by
         {mean(run("network-mean"), "measured.start spread clean", 0)}, noisy ones by
         {mean(run("network-mean"), "measured.start spread noisy", 0)}: noisy codes are drawn outwards, to centres of
         clean ones, which then lie further out still (as cause an inference).""",
