@@ -360,7 +360,7 @@ def _beyond() -> list[str]:
         before), where the balanced start leads to {score(min(values(run("fashion"))))} and more. Augmented DEC
         gains little on Fashion-MNIST, {mean(run("fashion-dec"), start)} → {mean(run("fashion-dec"))}
         ({seeds(run("fashion-dec"))}): its clusters have {shares(run("fashion-dec"), "cluster")} of the images.""",
-        f"""**Self-labelling** of all MNIST digits takes augmented DEC from {span(taught, start)} to {span(taught)}
+        f"""**Self-labelling** of all MNIST digits, taught by augmented DEC: {span(taught, start)} → {span(taught)}
         ({seeds(taught)}). Its failures are mild here (one seed each). Where all samples teach and nothing is moved
         it gains {score(gain(results(heart)[0]))} instead of {score(gain(results(taught)[0]))} (same seed), and is
         surer of its mistakes ({mean(heart, mistaken, 2)} on average, else {score(values(taught, mistaken)[0], 2)}).
