@@ -108,7 +108,15 @@ def _bhattarai() -> list[Claim]:
             0.520,
             anew=f"clustered anew; predicted, V is {mean('bhattarai_latent/pixels-kmeans', 'test_scores.v_measure')}",
         ),
-        *v("table 2", "dense autoencoder, k-means", mnist("dense-kmeans"), 0.748, 0.767),
+        *v(
+            "table 2",
+            "dense autoencoder, k-means",
+            mnist("dense-kmeans"),
+            0.748,
+            0.767,
+            anew="clustered anew; predicted, V is "
+            + mean("bhattarai_latent/long-dense-kmeans", "test_scores.v_measure"),
+        ),
         *v("table 2", "dense autoencoder, mixture", mnist("dense-gmm"), 0.817, 0.826),
         *v("table 2", "convolutional autoencoder, k-means", mnist("conv-kmeans"), 0.757, 0.784),
         *v("table 2", "convolutional autoencoder, mixture", mnist("conv-gmm"), 0.841, 0.887, headline=True),
