@@ -64,6 +64,9 @@ class LatentClustering(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluste
             self.labels_ = self.clusterer_.fit_predict(z)
         else:
             self.labels_ = self.clusterer_.fit(z).predict(z)
+        # New samples are compared with X: a warning about the size of codes would name values that nobody has given.
+        if hasattr(self.clusterer_, "magnitude_"):
+            del self.clusterer_.magnitude_
         return self
 
     @property

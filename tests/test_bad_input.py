@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse
+import torch
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from test_estimators import SMALL, estimators
@@ -363,7 +364,7 @@ class TestNewSamples:
         with pytest.raises(ValueError, match=message):
             getattr(fitted[name], method)(change(IMAGES))
 
-    @pytest.mark.filterwarnings("ignore:X has values of up to")  # of an estimator inside
+    @pytest.mark.filterwarnings("ignore:X has values of up to")  # beside the error of PretrainedFeatures
     def test_on_another_scale(self, name, method, fitted):
         """Bytes for a model of images in [0, 1]: a warning, or an error where they cannot mean anything."""
         call = getattr(fitted[name], method)
@@ -379,6 +380,19 @@ class TestNewSamples:
             warnings.simplefilter("error")
             for x in (IMAGES, IMAGES[:1], 1 - IMAGES, IMAGES + np.float32(0.3), 0 * IMAGES, -5 * IMAGES):
                 call(x)
+
+
+def test_no_warning_about_the_size_of_codes():
+    """They may be far larger than all that were seen, for an X that is not."""
+    model = LatentClustering(Autoencoder(2, hidden=(8,), epochs=1, random_state=0), KMeans(3), random_state=0).fit(
+        IMAGES
+    )
+    with torch.no_grad():
+        list(model.autoencoder_.network_.encoder.parameters())[-2].mul_(1000)
+    assert abs(model.transform(IMAGES)).max() > 10 * abs(model.clusterer_.cluster_centers_).max()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.predict(IMAGES)
 
 
 @pytest.mark.parametrize("method", [DEC, LatentClustering])
