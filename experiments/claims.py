@@ -6,9 +6,9 @@ and the tables of the pages do not show it.
 
 import math
 
-from experiments.findings import between, gain, mean, shares, span, values
+from experiments.findings import between, first, gain, mean, shares, span
 from experiments.samplawski_autoencoded import DIMENSIONS, LOG_DENOISING, LOG_FITTED, LOG_LOSS, LOG_UNITS, LOG_V
-from experiments.verdicts import Claim, results, score
+from experiments.verdicts import Claim, results
 
 NGUYEN, BHATTARAI, SAMPLAWSKI, LEE, LIM = "Nguyen", "Bhattarai", "Samplawski", "Lee", "Lim"
 BEYOND = "Beyond the five"
@@ -677,9 +677,9 @@ def _lee() -> list[Claim]:
 def _lim() -> list[Claim]:
     on_features = [f"lim_features/cifar-{net}-dcan" for net in ("lite0", "lite2")]
     above_its_start = f"above its own k-means in every seed, by {span(on_features, gain)}; but seeds differ by more"
-    behind = [
-        dec - dcan for dec, dcan in zip(values("lim_divergences/dec"), values("lim_divergences/dcan"), strict=True)
-    ]
+    dec = {result["seed"]: result["scores"]["acc"] for result in results("lim_divergences/dec")}
+    dcan = {result["seed"]: result["scores"]["acc"] for result in results("lim_divergences/dcan")}
+    behind = [dec[seed] - dcan[seed] for seed in dec.keys() & dcan.keys()]
     return [
         Claim(
             LIM,
@@ -848,8 +848,8 @@ def _beyond() -> list[Claim]:
             "self-labelling",
             "nothing moved, all samples teach: better than its teacher",
             "self_labelling/mnist-overconfident",
-            reason=f"by {mean(heart, gain)} where the same seed gains {score(values(taught, gain)[0])}, and it is "
-            f"surer of its mistakes: {mean(heart, mistaken, 2)} instead of {score(values(taught, mistaken)[0], 2)}",
+            reason=f"by {mean(heart, gain)} where the same seed gains {first(taught, gain)}, and it is "
+            f"surer of its mistakes: {mean(heart, mistaken, 2)} instead of {first(taught, mistaken, 2)}",
         ),
         gains(
             "self-labelling",

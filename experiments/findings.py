@@ -40,6 +40,11 @@ def span(run: str | Sequence[str], key: Key = "scores.acc", digits: int = 3, sig
     return between(values(run, key), digits, sign)
 
 
+def first(run: str, key: Key = "scores.acc", digits: int = 3) -> str:
+    """The number of the first seed on file."""
+    return between(values(run, key)[:1], digits)
+
+
 def seeds(run: str) -> str:
     """How many seeds are on file, "three seeds"."""
     n = len(results(run))
@@ -52,7 +57,7 @@ def gain(result: dict) -> float:
 
 
 def listed(found: Iterable[str]) -> str:
-    """ "a, b and c"."""
+    """The items as one phrase: "a, b and c"."""
     *first, last = found
     return f"{', '.join(first)} and {last}" if first else last
 
@@ -63,8 +68,10 @@ def percent(share: float) -> str:
 
 def shares(run: str, of: str) -> str:
     """The smallest and the largest "cluster" or "class" among the seeds, "6 to 13 %"."""
-    smallest, largest = (100 * end for end in (min(values(run, f"measured.smallest_{of}")),
-                                               max(values(run, f"measured.largest_{of}"))))  # fmt: skip
+    low, high = values(run, f"measured.smallest_{of}"), values(run, f"measured.largest_{of}")
+    if not low:
+        return "–"
+    smallest, largest = 100 * min(low), 100 * max(high)
     return f"{smallest:.0f} to {largest:.0f} %" if smallest >= 0.5 else f"{smallest:.1f} to {largest:.0f} %"
 
 
@@ -84,8 +91,8 @@ def _nguyen() -> list[str]:
         epochs, to within .01: a better start (autoencoder, k-means), not a longer training, would have to bring the
         rest. Adam ends where SGD does, within .02 ({seeds("nguyen_dec/deep-adam")} each), but for the deep sigmoid
         encoders: {mean(f"{sigmoid}adam", "start.acc")} → {mean(f"{sigmoid}adam")} (SGD
-        {score(values(f"{sigmoid}sgd")[0])}), and with a sigmoid code {mean(f"{code}adam", "start.acc")} →
-        {mean(f"{code}adam")} (SGD {score(values(f"{code}sgd")[0])}).""",
+        {first(f"{sigmoid}sgd")}), and with a sigmoid code {mean(f"{code}adam", "start.acc")} →
+        {mean(f"{code}adam")} (SGD {first(f"{code}sgd")}).""",
     ]
 
 
@@ -364,8 +371,8 @@ def _beyond() -> list[str]:
         ({seeds(run("fashion-dec"))}): its clusters have {shares(run("fashion-dec"), "cluster")} of the images.""",
         f"""**Self-labelling** of all MNIST digits, taught by augmented DEC: {span(taught, start)} → {span(taught)}
         ({seeds(taught)}). Its failures are mild here (one seed each). Where all samples teach and nothing is moved
-        it gains {score(gain(results(heart)[0]))} instead of {score(gain(results(taught)[0]))} (same seed), and is
-        surer of its mistakes ({mean(heart, mistaken, 2)} on average, else {score(values(taught, mistaken)[0], 2)}).
+        it gains {first(heart, gain)} instead of {first(taught, gain)} (same seed), and is
+        surer of its mistakes ({mean(heart, mistaken, 2)} on average, else {first(taught, mistaken, 2)}).
         A teacher that starts from k-means, {mean(other, start)}, ends at {mean(other)}: its clusters still hold
         {shares(other, "cluster")} of the images, the classes {shares(other, "class")}.""",
     ]
