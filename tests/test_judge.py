@@ -462,6 +462,47 @@ def test_a_test_cannot_pass_over_an_answer_that_never_came(unit):
     assert not judge(unit, BY_A_FUNCTION["os._exit"], test="careless").passed
 
 
+GRADIENT = """
+from dclib.classroom.exercises import close, require, with_gradients
+x = torch.arange(5.0)
+answer, (slope, none) = with_gradients(double, (x, torch.ones(5)), [0, 1])
+require(close(answer, 2 * x), "It is not twice x.")
+require(none is None and slope is not None and close(slope, torch.full((5,), 2.0)), "The gradient is not two.")
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ("2 * x", ""),
+        ("3 * x", "It is not twice x."),
+        ("2 * x.detach()", "The gradient is not two."),
+        ("x.detach() + x", "The gradient is not two."),
+        ("(2 * x).tolist()", "not of the kind"),
+        ("2 * torch.from_numpy(x.numpy())", "RuntimeError"),
+        ("x.mul_(2)", "RuntimeError"),
+    ],
+)
+def test_gradients_are_computed_where_the_function_is(unit, body, says):
+    unit.tests["gradient"] = compile(GRADIENT, "<gradient>", "exec")
+    verdict = judge(unit, f"def double(x, other):\n    return {body}", test="gradient")
+    assert verdict.passed == (not says) and says in verdict.feedback and not verdict.suspicious
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(None, 5, {"tuple": [None, {"list": []}]}, {"tuple": [None, {"list": [None, 5]}]}),
+        {"tuple": [None, {"list": [{"tensor": ["float32", [4]]}, None]}]},
+    ],
+)
+def test_gradients_that_are_none_break_the_rules(unit, value):
+    unit.tests["gradient"] = compile(GRADIENT, "<gradient>", "exec")
+    attack = reply(lambda request: frame(answer(request, value), bytes(16)))
+    verdict = unit.judge("gradient", process(attack), 0, limits=LIMITS)
+    assert not verdict.passed and verdict.suspicious
+
+
 def test_foreign_values_are_described_not_built(unit):
     def run(connection):
         request = request_of(connection)

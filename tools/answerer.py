@@ -108,7 +108,12 @@ def _answer(line: Line, request: dict, decoder: Any, names: dict[str, Any]) -> t
             contextlib.redirect_stderr(printed),
             _limit(request["seconds"]),
         ):
-            results = [function(*arguments, **options) for arguments in calls]
+            if "by" in request:
+                from dclib.classroom.exercises import with_gradients
+
+                results = [with_gradients(function, arguments, request["by"]) for arguments in calls]
+            else:
+                results = [function(*arguments, **options) for arguments in calls]
         answer["value"], data = encode(results)
     except TimeIsUp:
         answer["error"] = {"type": "TimeIsUp", "message": "", "where": ""}

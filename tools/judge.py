@@ -23,6 +23,7 @@ from types import CodeType
 from typing import Any
 
 import nbformat
+import torch
 from line import Line, LineError, LineTimeout, encode, plain_text
 
 from dclib.classroom import exercises
@@ -81,20 +82,28 @@ class Answers:
         """The value of a variable."""
         return self._ask({"call": name}, [], {}, 0)[0]
 
-    def call(self, name: str, calls: list, options: dict, lent: dict[str, Callable]) -> tuple[list, list[int]]:
+    def call(
+        self, name: str, calls: list, options: dict, lent: dict[str, Callable], by: list[int] | None = None
+    ) -> tuple[list, list[int]]:
         """The results of a function called with each of `calls`, and which of its arguments it changed.
 
+        With `by` each result is a pair: what the function returned, and its gradients by these arguments.
         Raises what the function raised, as text in an exception of the same built-in type; TimeIsUp; NoAnswer.
         """
         a, data = encode([list(arguments) for arguments in calls])
         o, more = encode(options)
         request = {"call": name, "args": a, "options": o, "lend": list(lent), "seconds": self.limits.call}
+        if by is not None:
+            request["by"] = by
         results, changed = self._ask(request, data + more, lent, 2 * sum(map(len, data)) + 4096)
         if not isinstance(results, list) or len(results) != len(calls):
-            self.broken = "The answer did not follow the rules of the grader: not one result for each call."
-            self.suspicious = True
-            raise NoAnswer(self.broken)
+            raise self.refused("not one result for each call")
         return results, changed
+
+    def refused(self, why: str) -> NoAnswer:
+        """An answer that breaks the rules: there will be no more."""
+        self.broken, self.suspicious = f"The answer did not follow the rules of the grader: {why}.", True
+        return NoAnswer(self.broken)
 
     def _ask(self, request: dict, data: list[bytes], lent: dict[str, Callable], most: int) -> tuple[Any, list[int]]:
         if self.broken or self.line is None:
@@ -184,7 +193,21 @@ class Remote:
 
     def many(self, calls: list, **options: Any) -> list:
         """The results of many calls, sent together: a question and an answer take a while."""
-        results, changed = self._answers.call(self.__name__, calls, options, self._lent)
+        return self._call(calls, options)
+
+    def with_gradients(self, arguments: tuple, by: list[int]) -> tuple[Any, list[torch.Tensor | None]]:
+        """The result, and its gradients by the arguments number `by`, as `exercises.with_gradients` returns them."""
+        (result,) = self._call([arguments], {}, by)
+        shapes = [arguments[i].shape for i in by]
+        slopes = result[1] if isinstance(result, tuple) and len(result) == 2 else None
+        if not isinstance(slopes, list) or len(slopes) != len(by):
+            raise self._answers.refused("not a result with its gradients")
+        if not all(s is None or isinstance(s, torch.Tensor) and s.shape == shape for s, shape in zip(slopes, shapes)):
+            raise self._answers.refused("gradients of other shapes than their arguments")
+        return result[0], slopes
+
+    def _call(self, calls: list, options: dict, by: list[int] | None = None) -> list:
+        results, changed = self._answers.call(self.__name__, calls, options, self._lent, by)
         for i in changed:
             if 0 <= i < len(self._parameters):
                 raise Mistake(exercises.changed_argument(self._parameters[i]))

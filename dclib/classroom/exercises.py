@@ -176,6 +176,21 @@ def many_calls(function: Callable, calls: list) -> list:
     return many(calls) if many else [function(*arguments) for arguments in calls]
 
 
+def with_gradients(function: Callable, arguments: tuple, by: list[int]) -> tuple[Any, list[Tensor | None]]:
+    """function(*arguments), and the gradients of the sum of what it returns by the arguments whose numbers `by` lists.
+
+    None where no gradient flows. While grading the student's process computes both.
+    """
+    remote = getattr(function, "with_gradients", None)
+    if remote:
+        return remote(arguments, by)
+    arguments = tuple(a.detach().clone().requires_grad_() if i in by else a for i, a in enumerate(arguments))
+    answer = function(*arguments)
+    if not isinstance(answer, Tensor) or not answer.requires_grad:
+        return answer, [None] * len(by)
+    return answer, list(torch.autograd.grad(answer.sum(), [arguments[i] for i in by], allow_unused=True))
+
+
 def changed_argument(name: str) -> str:
     """What to say to a function that wrote into an argument."""
     return f"Your function changed its argument `{name}`: work on a copy of it."
@@ -339,6 +354,31 @@ def compare_number(value: float, right: Any, hints: Iterable[tuple[Any, str]], o
     if not same_number(value, right):
         name_mistake(value, hints, same_number)
         raise Mistake(otherwise)
+
+
+def compare_gradients(function: Callable, right: Callable, arguments: tuple, names: dict[int, str], hint: str) -> None:
+    """Mistake unless a loss has the gradients of `right`, whose value it has.
+
+    names: {number of an argument: what it is, in the plural, "codes"}, for those that gradients must reach.
+    hint: what to do where a gradient flows and is another.
+    """
+    (answer, slopes), (_, expected) = (with_gradients(loss, arguments, list(names)) for loss in (function, right))
+    if not isinstance(answer, Tensor):
+        raise Mistake("Return the loss as a tensor: gradients must flow through it, so do not make it a plain number.")
+    if all(slope is None for slope in slopes):
+        raise Mistake(
+            f"The number is right, but no gradient flows to the {_listed(names.values())}: do not detach, and make no "
+            "new tensor of a plain number."
+        )
+    for name, slope in zip(names.values(), slopes):
+        if slope is None:
+            raise Mistake(f"The number is right, but no gradient flows to the {name}: do not detach them.")
+    for name, slope, wanted in zip(names.values(), slopes, expected):
+        if not close(slope, wanted):  # type: ignore[arg-type]
+            raise Mistake(
+                f"The number is right, its gradient by the {name} is not: {hint}. It is {rounded(wanted)}; "
+                f"yours {rounded(slope)}."
+            )
 
 
 def told_apart(right: float, value: float, decimals: int = 3) -> tuple[str, str]:

@@ -11,8 +11,8 @@ from dclib.classroom.exercises import (
     Mistake,
     Tasks,
     close,
+    compare_gradients,
     compare_number,
-    is_grading,
     kind,
     parts_of,
     rounded,
@@ -136,30 +136,12 @@ def _kmeans_loss(function):
             *told_apart(right, value)
         ),
     )
-    _flows(function, answer, lambda h, centers: _table(h, centers).min(1).values.mean() / 2)
+    _flows(function, lambda h, centers: _table(h, centers).min(1).values.mean() / 2)
 
 
-def _flows(function, answer, right):
-    """Mistake if the loss, whose value is right, is no tensor, or (in the notebook) has another gradient."""
-    if not isinstance(answer, torch.Tensor):
-        raise Mistake("Return the loss as a tensor: gradients must flow through it, so do not make it a plain number.")
-    if is_grading():
-        return
-    slopes = []
-    for loss_of in (right, function):
-        given = [part.requires_grad_() for part in _codes()]
-        loss = loss_of(*given)
-        if not loss.requires_grad:
-            raise Mistake("The number is right, but no gradient flows from it: do not detach, and make no new tensor.")
-        slopes.append(torch.autograd.grad(loss.sum(), given, allow_unused=True))
-    for expected, found, name in zip(*slopes, ("codes", "centres")):
-        if found is None:
-            raise Mistake(f"The number is right, but no gradient flows to the {name}: do not detach them.")
-        if not close(found, expected):
-            raise Mistake(
-                f"The number is right, its gradient by the {name} is not: detach nothing but the choice of the nearest "
-                f"centre. It begins {rounded(expected[1])} for the second of them; yours {rounded(found[1])}."
-            )
+def _flows(function, right):
+    hint = "detach nothing but the choice of the nearest centre"
+    compare_gradients(function, right, _codes(), {0: "codes", 1: "centres"}, hint)
 
 
 # --- task 2 ---
@@ -565,15 +547,13 @@ def _share_loss(function):
         "The distances to the nearest centres sum to 32, those to the mean to 42: the loss is {}; yours is "
         "{}.".format(*told_apart(right, value, 4)),
     )  # fmt: skip
-    if not isinstance(answer, torch.Tensor):
-        raise Mistake("Return the loss as a tensor: gradients must flow through it, so do not make it a plain number.")
     value = single_number(function(0.001 * h, 0.001 * centers), "The loss")
     if not math.isclose(value, right, rel_tol=1e-3):
         raise Mistake(
             "With all codes and centres a thousandth as large the loss must be the same, {}; yours is {}. Did you add "
             "something tiny below the line?".format(*told_apart(right, value, 4))
         )
-    _flows(function, answer, _share_loss_by_table)
+    _flows(function, _share_loss_by_table)
 
 
 def _share_loss_by_table(h, centers):

@@ -12,9 +12,9 @@ from dclib.classroom.exercises import (
     Mistake,
     Tasks,
     close,
+    compare_gradients,
     compare_number,
     fresh_generator,
-    is_grading,
     name_mistake,
     parts_of,
     rounded,
@@ -22,6 +22,7 @@ from dclib.classroom.exercises import (
     single_number,
     tensor_of_shape,
     told_apart,
+    with_gradients,
 )
 
 TASKS = Tasks("draw", "discriminator_loss", "encoder_loss", "divergences", "play", "told_and_not", "mended_training")
@@ -339,8 +340,9 @@ def _check_discriminator_loss(function):
         for positive, value, loss, named in zip((1.0, 0.8), values, right, hints):
             compare_number(value, loss, named, "For random logits and t = {} the loss is {}; yours is {}.".format(
                 positive, *told_apart(loss, value, 4)))  # fmt: skip
-    if not isinstance(answer, torch.Tensor):
-        raise Mistake("Return the loss as a tensor: gradients must flow through it, so do not make it a plain number.")
+    compare_gradients(
+        function, _judging, (s, t, 0.8), {0: "draws' logits", 1: "codes' logits"}, "compute all of it from the logits"
+    )
     s, t = torch.tensor([-200.0, 200.0, 0.0]), torch.tensor([200.0, -200.0, 1.0])
     value, right = single_number(function(s, t, 0.9), "The loss"), float(_judging(s, t, 0.9))
     if not same_number(value, right):
@@ -348,13 +350,12 @@ def _check_discriminator_loss(function):
             f"For logits of ±200 the loss is {right:.2f}; yours is {value:.2f}. There a sigmoid is 0 or 1, and "
             "the logarithm of 0 is lost (or was cut off): compute log D from the logit."
         )
-    if not is_grading():
-        s, t = s.requires_grad_(), t.requires_grad_()
-        loss = function(s, t, 1.0)
-        if not loss.requires_grad or not all(bool(g.isfinite().all()) for g in torch.autograd.grad(loss, (s, t))):
-            raise Mistake(
-                "The number is right, but no gradient flows to the logits: do not detach, and make no new tensor."
-            )
+    slopes = with_gradients(function, (s, t, 0.9), [0, 1])[1]
+    if not all(slope is not None and slope.isfinite().all() for slope in slopes):
+        raise Mistake(
+            "For logits of ±200 the number is right, its gradient is infinite or NaN: the half that is not chosen (by "
+            "`where`, say) passes its infinity on. Compute log D from the logit."
+        )
 
 
 # --- task 3 ---

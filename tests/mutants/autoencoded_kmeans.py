@@ -182,6 +182,19 @@ WRONG = {
             changed(LOSS, ("return table.min(1).values.mean() / 2", "return float(table.min(1).values.mean() / 2)")),
             "gradients must flow",
         ),
+        "no gradient": (
+            changed(LOSS, ("h[:, None]", "h.detach()[:, None]"), ("- centers", "- centers.detach()")),
+            "make no new tensor of a plain number",
+        ),
+        "codes detached": (changed(LOSS, ("h[:, None]", "h.detach()[:, None]")), "no gradient flows to the codes"),
+        "centres detached": (changed(LOSS, ("- centers", "- centers.detach()")), "no gradient flows to the centres"),
+        "a new tensor": (
+            changed(
+                LOSS,
+                ("return table.min(1).values.mean() / 2", "return torch.tensor(float(table.min(1).values.mean() / 2))"),
+            ),
+            "make no new tensor of a plain number",
+        ),
         "three centres": (changed(LOSS, ("- centers)", "- centers[:3])")), "your loss is wrong"),
         "a mean for each cluster": (
             """
@@ -404,6 +417,14 @@ def pulls(h, centers):
         "half": (changed(SHARE, ("within / total", "within / 2 / total")), "a ½ in the numerator only"),
         "root": (changed(SHARE, ("within / total", "(within / total).sqrt()")), "You took the root"),
         "a plain number": (changed(SHARE, ("within / total", "float(within / total)")), "gradients must flow"),
+        "the whole spread detached": (
+            changed(SHARE, ("within / total", "within / total.detach()")),
+            "its gradient by the codes is not",
+        ),
+        "the codes within detached": (
+            changed(SHARE, ("within / total", "within.detach() / total")),
+            "no gradient flows to the centres",
+        ),
         "a small number below": (
             changed(SHARE, ("within / total", "within / (total + 1e-4)")),
             "a thousandth as large",

@@ -678,6 +678,11 @@ def mask_patches(x, size, share, generator):
             changed(LOSS, ("return squares.sum() / hidden.sum()", "return float(squares.sum() / hidden.sum())")),
             "gradients must flow",
         ),
+        "no gradient": (changed(LOSS, ("(x - x_hat)", "(x - x_hat.detach())")), "make no new tensor of a plain number"),
+        "half of the gradient": (
+            changed(LOSS, ("(x - x_hat) ** 2", "(x - x_hat) * (x - x_hat.detach())")),
+            "its gradient by the recon",
+        ),
         "two channels": (
             changed(LOSS, ("/ hidden.sum()", "/ (2 * hidden[:, 0].sum())")),
             "the loss is 9; yours is 4.5",

@@ -386,6 +386,27 @@ WRONG = {
             _judge("return (positive * F.softplus(-drawn) + (1 - positive) * F.softplus(drawn)).mean()"),
             "The codes' half is missing",
         ),
+        "no gradient": (
+            _judge(
+                "of = positive * F.softplus(-drawn) + (1 - positive) * F.softplus(drawn)",
+                "return (of.mean() + F.softplus(encoded).mean()).detach()",
+            ),
+            "make no new tensor of a plain number",
+        ),
+        "codes detached": (
+            _judge(
+                "of = positive * F.softplus(-drawn) + (1 - positive) * F.softplus(drawn)",
+                "return of.mean() + F.softplus(encoded.detach()).mean()",
+            ),
+            "no gradient flows to the codes' logits",
+        ),
+        "infinity in the half that is not chosen": (
+            _judge(
+                "up = lambda s: torch.where(s > 0, torch.log1p(torch.exp(-s)), torch.log1p(torch.exp(s)) - s)",
+                "return (positive * up(drawn) + (1 - positive) * up(-drawn)).mean() + up(-encoded).mean()",
+            ),
+            "is infinite or NaN",
+        ),
         "target 1 for codes": (
             _judge("return F.softplus(-drawn).mean() + F.softplus(-encoded).mean()"), "Codes have target 0 here",
         ),
