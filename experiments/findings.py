@@ -192,7 +192,8 @@ def _samplawski() -> list[str]:
         ({seeds(run("long-256"))}), his {score(LOG_UNITS[256][1])}; at the best checkpoint
         {span(run("long-256"), best)}, his {score(LOG_UNITS[256][0])} (gradient k-means on pixels:
         {mean(run("gradient-kmeans"), v)} after two epochs, {mean(run("kmeans-noise-0"), best)} in his setting, at most
-        {score(max(values(pixels, best)))}). So the numbers of figure 3 are those of 1e-4. ("paper-2" and "paper-256" in the summary are ten epochs in bfloat16
+        {score(max(values(pixels, best)))}). So the numbers of figure 3 are those
+        of 1e-4. ("paper-2" and "paper-256" in the summary are ten epochs in bfloat16
         with 1e-3: with two units it stays one cluster in his log, too.)""",
         f"""**The width** (figure 3), V at the best checkpoint and at the end, his log in brackets: 64 units
         {width(64)}, 128 {width(128)}, 200 {width(200)}, 256 {width(256)}, 300 {width(300)}, 400 {width(400)}. V
