@@ -599,8 +599,10 @@ def lee_accuracy(sources: Sources):
         "network-sum": "the same, λ on a mean and a sum",
         "network-swapped-mean": "the same, λ on L2, means",
         "network-swapped-sum": "the same, λ on L2, mean and sum",
+        "network-mean-scratch": "the same, λ on means, after one epoch",
         "fashion": "Fashion-MNIST, our λ and σ",
         "fashion-paper": "Fashion-MNIST, his λ and σ",
+        "fashion-network-mean": "Fashion-MNIST, their probable network",
     }
     found = [(name, label, sources.every(f"lee_dcra/{name}")) for name, label in settings.items()]
     found = [(name, label, results) for name, label, results in found if results]
