@@ -436,7 +436,7 @@ def _samplawski() -> list[Claim]:
         Claim(
             SAMPLAWSKI,
             "figure 5",
-            "some noise (10 to 50; ours: 50) helps gradient k-means, best checkpoints, V",
+            "some noise (10 to 50) helps gradient k-means, best checkpoints, V",
             "(a figure)",
             None,
             [f"samplawski_autoencoded/kmeans-noise-{sigma}" for sigma in (10, 20, 30, 40, 50)],
