@@ -679,9 +679,8 @@ def _lim() -> list[Claim]:
     on_features = [f"lim_features/cifar-{net}-dcan" for net in ("lite0", "lite2")]
     gains = [gain(result) for run in on_features for result in results(run)]
     above = f"{sum(value > 0 for value in gains)} of {len(gains)} runs"
-    above_its_start = (
-        f"both networks: above its own k-means in {above}, by {span(on_features, gain)}; seeds differ by more"
-    )
+    against = span(on_features, gain, sign=True)
+    above_its_start = f"both networks: {against} against its own k-means, above in {above}; seeds differ by more"
     return [
         Claim(
             LIM,

@@ -199,17 +199,17 @@ def _samplawski() -> list[str]:
         of 1e-4. ("paper-2" and "paper-256" in the summary are ten epochs in bfloat16
         with 1e-3: with two units it stays one cluster in his log, too.)""",
         f"""**The width** (figure 3), V at the best checkpoint and at the end, his log in brackets: 64 units
-        {width(64)}, 128 {width(128)}, 200 {width(200)}, 256 {width(256)}, 300 {width(300)}, 400 {width(400)}. V
-        grows with the width up to 200 units and then hardly changes, {between(wide)} (his log {between(wide_log)},
-        in which he sees a peak at 256 and a drop). From a trained autoencoder, with other weights and pixels, 64
-        units begin at {span(run("warm-64"), warm, 2)} with k-means and end at {span(run("warm-64"), v, 2)} after 15
-        epochs: that start does not need the width.""",
+        {width(64)}, 128 {width(128)}, 200 {width(200)}, 256 ({seeds(run("long-256"))}) {width(256)}, 300 {width(300)},
+        400 {width(400)}. V grows with the width up to 200 units and then hardly changes, {between(wide)} (his log
+        {between(wide_log)}, in which he sees a peak at 256 and a drop). From a trained autoencoder, with other
+        weights and pixels, 64 units begin at {span(run("warm-64"), warm, 2)} with k-means and end at
+        {span(run("warm-64"), v, 2)} after 15 epochs: that start does not need the width.""",
         f"""**Noise and k-means** (figure 5). He has k-means at V 0 under noise of 100, and concludes that the
         denoising model is far better there. With his start and settings ours ends at
         {mean(run("kmeans-noise-100"), v, 0)}, too, since one centre takes all images; with a k-means++ start and
         ours gradient k-means fitted to the same images has V {mean(run("seeded-noise-100"), v, 2)}, above the
-        {score(LOG_DENOISING[100])} of his denoising model. At {listed(map(str, short))} his runs of k-means end
-        after 6,000 steps, at {listed(score(LOG_FITTED[sigma], 2) for sigma in short)}; five times as many from his
+        {score(LOG_DENOISING[100])} of his denoising model. At {listed(map(str, short))} his runs of k-means, 6,000
+        steps, reach {listed(score(LOG_FITTED[sigma], 2) for sigma in short)}; five times as many from his
         own start give {listed(mean(run(f"kmeans-noise-{sigma}"), best, 2) for sigma in short)} at the best
         checkpoint (after 6,000: {listed(after_6000(sigma) for sigma in short)}).""",
         f"""**Noise and the denoising model** (figure 5). From his start, the stronger the noise in training, the
@@ -222,7 +222,7 @@ def _samplawski() -> list[str]:
         that was trained *without* noise lies within {score(math.ceil(100 * off_log) / 100, 2)} of that log at every
         noise.""",
         f"""**From a trained autoencoder and k-means** V is {mean(run("slow-256"), v)} after 15 epochs ("slow";
-        k-means at the start: {mean(run("slow-256"), warm)}), on a level with gradient k-means on the pixels
+        k-means at the start: {mean(run("slow-256"), warm)}), level with gradient k-means on the pixels
         ({mean(run("gradient-kmeans"), v)} to {score(max(values(pixels, best)))}). The denoising model, from a
         denoising autoencoder ({mean(run("denoising-256"), warm)} at the start), has the highest V of these short
         runs, {mean(run("denoising-256"), v)}, and keeps {mean(run("denoising-256"), "measured.noisy_v_measure")} on
@@ -278,9 +278,9 @@ def _lee() -> list[str]:
         the centres) gains {between(longer, 2)}, in {WORDS[sum(a > b for a, b in zip(longer, pulled, strict=True))]}
         seed of {WORDS[len(pulled)]} more than DCRA: on average {percent(share)} of the gain.""",
         f"""**.95 and .93** are not reached by one dense network on 20,000 images: not with our λ and σ, not with
-        his (MNIST {mean(run("mnist-paper-share"))} on average at best, Fashion-MNIST {mean(run("fashion-paper"))}),
-        nor after one epoch of reconstruction (MNIST, {span(run("mnist-paper-from-scratch"))},
-        {seeds(run("mnist-paper-from-scratch"))}).""",
+        his λ (MNIST {mean(run("mnist-paper-share"))} on average), not with his λ and σ ({mean(run("mnist-paper"))},
+        Fashion-MNIST {mean(run("fashion-paper"))}), nor after one epoch of reconstruction (MNIST,
+        {span(run("mnist-paper-from-scratch"))}, {seeds(run("mnist-paper-from-scratch"))}).""",
         f"""**Their probable network** on all 60,000 images, one seed each. On digits, after 25 epochs of
         reconstruction, it gains in no reading of λ: from {mean(run("network-mean"), "start.acc")} it ends at
         {mean(run("network-mean"))} (λ on a mean of L1 and a mean of L2), {mean(run("network-sum"))} (a mean and a sum),
@@ -291,8 +291,8 @@ def _lee() -> list[str]:
         without the pull were not run with this network.) Read as digit 0 against the rest, the runs on digits score
         {listed(against(name) for name in digits)}, where calling all images outliers has .90.""",
         f"""**The losses** fall with his λ and σ on the dense network, of test images as of training images. What
-        falls is the pull: of the first epoch's L2 {percent(max(left(images, "kmeans")))} or less is left on digits
-        and garments and {percent(max(left(photographs, "kmeans")))} on photographs, while L1 falls by
+        falls is the pull: of the first epoch's training L2 {percent(max(left(images, "kmeans")))} or less is left
+        on digits and garments and {percent(max(left(photographs, "kmeans")))} on photographs, while L1 falls by
         {100 * (1 - max(l1)):.0f} to {percent(1 - min(l1))} on the former and rises by {100 * (min(worse) - 1):.0f}
         to {percent(max(worse) - 1)} on the latter. With their probable network the loss ends higher than after the
         first epoch, in every reading ({listed(loss_of(name) for name in readings)}), after one epoch of reconstruction
@@ -303,7 +303,10 @@ def _lee() -> list[str]:
         Clean codes end {far("clean")} from them. At the start clean codes are spread by
         {mean(run("network-mean"), "measured.start spread clean", 0)}, noisy ones by
         {mean(run("network-mean"), "measured.start spread noisy", 0)}: noisy codes are drawn outwards, to centres of
-        clean ones, which then lie further out still (as cause an inference).""",
+        clean ones, which then lie further out still. As cause this is an inference; after one epoch of reconstruction,
+        where the loss rises most, both start alike
+        ({mean(run("network-mean-scratch"), "measured.start spread clean", 0)} and
+        {mean(run("network-mean-scratch"), "measured.start spread noisy", 0)}).""",
         f"""**Robustness** (`lee_robustness.py`, three seeds). At σ = .5 DCRA has {noisy("dcra")} on test images,
         the denoising autoencoder and k-means {noisy("denoising-autoencoder")}. The control, as many epochs with the
         same noise and without the pull, has {noisy("dcra-without-pull")}: the training's length explains most of
@@ -320,7 +323,7 @@ def _lee() -> list[str]:
         {baseline("unit Gaussian filter")} dB and the means of blocks {baseline("unit block means")}, less than
         DCRA; on standardized pixels the Gaussian filter has {baseline("standardized Gaussian filter")} dB, more
         than DCRA in every seed ({span(run("bsds-standardized"), overlap, 1)}). So the 20 dB of the text are what a
-        filter of one number reaches where the noise is mild.""",
+        filter with one parameter reaches where the noise is mild.""",
     ]
 
 
@@ -339,8 +342,8 @@ def _lim() -> list[str]:
     losses = [value < 0 for value in added(alone("paper-draws"))]
     below = f"{'each' if all(losses) else WORDS[sum(losses)]} of {seeds(alone('paper-draws'))}"
     return [
-        f"""**After k-means** DCAN gains in every seed, {score(statistics.fmean(plain), 2)} on average, on plain and
-        on augmented codes; from a Gaussian mixture it gains nothing, loses a little in most seeds and
+        f"""**After k-means**, on all digits, DCAN gains in every seed, {score(statistics.fmean(plain), 2)} on average,
+        on plain and on augmented codes; from a Gaussian mixture it gains nothing, loses a little in most seeds and
         {score(-min(added("lim_dcan/gmm")), 2)} in one. A discriminator that is not told the cluster, or no
         reconstruction loss, changes little.""",
         f"""**"On par or better" than DEC** asks for both from the same autoencoder and the same start. From k-means

@@ -168,9 +168,9 @@ def _covers(values: list[float], claim: Claim) -> bool:
 
 
 def score(value: float, digits: int = 3, sign: bool = False) -> str:
-    """A number as the pages write it: ".541", "−.016", "20.2"; with its sign if asked for, "+.003"."""
+    """A number as the pages write it: ".541", "−.016", "20.2"; with its sign if asked for, "+.003"; 0 has none."""
     value = round(value, digits) + 0.0  # no minus sign before zero
-    shown = f"{value:{'+' if sign else ''}.{digits}f}".replace("-", "−")
+    shown = f"{value:{'+' if sign and value else ''}.{digits}f}".replace("-", "−")
     return re.sub(r"^([+−]?)0\.", r"\1.", shown)
 
 
