@@ -56,6 +56,8 @@ def ahead(run: str, rival: str, key: Key = "scores.acc") -> str:
     one, other = ({result["seed"]: number(result, key) for result in results(name)} for name in (run, rival))
     both = one.keys() & other.keys()
     wins = sum(one[seed] > other[seed] for seed in both)
+    if len(both) == 1:
+        return "its one seed" if wins else "no seed"
     return f"{'each' if wins == len(both) else WORDS[wins]} of {WORDS[len(both)]} seeds"
 
 

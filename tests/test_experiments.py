@@ -373,7 +373,8 @@ def test_numbers_are_found_in_a_result():
 
 def test_numbers_in_sentences(on_file):
     assert [score(value) for value in (0.5412, -0.0164, 1.0, -0.0001)] == [".541", "−.016", "1.000", ".000"]
-    assert score(0.0031, sign=True) == "+.003" and score(20.24, 1) == "20.2" and score(0.0, 0) == "0"
+    assert [score(value, sign=True) for value in (0.0031, -0.0004, -0.062)] == ["+.003", ".000", "−.062"]
+    assert score(20.24, 1) == "20.2" and score(0.0, 0) == "0"
     on_file("a", [0.6, 0.5, 0.57], start={"acc": 0.55})
     on_file("b", [0.7])
     on_file("c", [])
@@ -383,6 +384,9 @@ def test_numbers_in_sentences(on_file):
     assert findings.mean("trial/c") == findings.span("trial/c") == "–"
     assert [findings.seeds(f"trial/{name}") for name in "abc"] == ["three seeds", "one seed", "no seeds"]
     assert findings.listed("abc") == "a, b and c" and findings.listed("a") == "a"
+    on_file("d", [0.5, 0.6])
+    assert findings.ahead("trial/a", "trial/d") == "one of two seeds"
+    assert findings.ahead("trial/b", "trial/a") == "its one seed"
 
 
 def test_claims_are_made_without_any_run(here):
