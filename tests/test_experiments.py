@@ -302,7 +302,7 @@ def on_file(here, monkeypatch):
         for seed, value in enumerate(values):
             path = runner.result_path("trial", configuration, seed)
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps({"scores": {"acc": value}} | further))
+            path.write_text(json.dumps({"seed": seed, "scores": {"acc": value}} | further))
 
     return write
 
