@@ -323,6 +323,11 @@ def _check_loss(function):
         what = "pixels" if name == "L1" else "numbers of a code"
         if same_number(value, expected):
             continue
+        if math.isnan(value):
+            raise Mistake(f"{name} is NaN: on random images it is {expected:.4f}.")
+        # Before the hints: a value that noise has made may be near any of them.
+        if not same_number(dict(zip(("L1", "L2"), ask()[1:]))[name], value):
+            raise Mistake(f"Twice the same question, two different {name}: take the ε that are given to you.")
         name_mistake(
             value,
             [
@@ -340,10 +345,6 @@ def _check_loss(function):
             ],
             same_number,
         )
-        if math.isnan(value):
-            raise Mistake(f"{name} is NaN: on random images it is {expected:.4f}.")
-        if not same_number(dict(zip(("L1", "L2"), ask()[1:]))[name], value):
-            raise Mistake(f"Twice the same question, two different {name}: take the ε that are given to you.")
         raise Mistake("On random images {} is {}; yours is {}.".format(name, *told_apart(expected, value, 4)))
     if same_number(loss, total):
         return
