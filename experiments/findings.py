@@ -299,9 +299,9 @@ def _lee() -> list[str]:
         to {percent(max(worse) - 1)} on the latter. With their probable network the loss ends higher than after the
         first epoch, in every reading ({listed(loss_of(name) for name in readings)}), after one epoch of reconstruction
         ({loss_of("network-mean-scratch")}) and on Fashion-MNIST ({loss_of("fashion-network-mean")}). The codes spread,
-        and the centres with them. The statistics that batch
-        normalisation gathers are not the reason: under noise, codes of the first reading end
-        {far("noisy")} from their centres (squared) with these, {far("noisy, batch statistics")} with the batch's.
+        and the centres with them. The statistics that batch normalisation gathers are not the reason: under noise,
+        codes of the first reading end {far("noisy")} from their centres (squared) with these,
+        {far("noisy, batch statistics")} with the batch's.
         Clean codes end {far("clean")} from them. At the start clean codes are spread by
         {mean(run("network-mean"), "measured.start spread clean", 0)}, noisy ones by
         {mean(run("network-mean"), "measured.start spread noisy", 0)}: noisy codes are drawn outwards, to centres of
